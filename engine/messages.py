@@ -1,0 +1,340 @@
+"""What the window and the session say to each other: frozen commands, events and frames.
+
+Every message carries the number of the run it belongs to. A run is one training from one seed: a restart, or a
+change of a hyperparameter that rebuilds, opens a new run and closes the old one, so that whatever still arrives from
+an older run can be recognised and dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.hyperparameters import Hyperparameter, Value
+from engine.payloads import Gesture, Payload
+from engine.views import Description
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """All that decides a run: the same spec gives the same weights, bit for bit, on one CPU thread."""
+
+    lab: str
+    hyperparameters: Mapping[str, Value] = field(default_factory=dict)  # those not named are at their defaults
+    dataset: str = ""  # "" is the lab's first
+    seed: int = 0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class ActionInfo:
+    name: str
+    title: str
+    help: str
+    probe: bool
+
+
+@dataclass(frozen=True)
+class LabInfo:
+    """A lab's declarations, as the window needs them: it never imports a lab (nor torch) itself."""
+
+    id: str
+    title: str
+    chapter: str
+    summary: str
+    about: str  # the class docstring
+    layout: tuple[tuple[str, ...], ...]  # the mosaic, row by row; "." is an empty cell
+    views: Mapping[str, Description]  # Curves included
+    probes: frozenset[str]  # views with a probe handler
+    edits: frozenset[str]  # views with an edit handler
+    hyperparameters: Mapping[str, Hyperparameter]
+    actions: tuple[ActionInfo, ...]
+    datasets: tuple[str, ...]
+    accepts: tuple[str, ...]
+    source: Path
+
+
+# --------------------------------------------------------------------------------- commands (to the session)
+
+
+@dataclass(frozen=True)
+class Open:
+    """Build a run; with `resume`, load that checkpoint into it. Answered by Opened, NeedsData or Failed."""
+
+    run: int
+    spec: RunSpec
+    resume: Path | None = None
+
+
+@dataclass(frozen=True)
+class Close:
+    run: int
+
+
+@dataclass(frozen=True)
+class Play:
+    run: int
+
+
+@dataclass(frozen=True)
+class Pause:
+    run: int
+
+
+@dataclass(frozen=True)
+class StepOnce:
+    """Finish the step under way, or do one more; then pause."""
+
+    run: int
+
+
+@dataclass(frozen=True)
+class MicroStep:
+    """Go on to the next phase of the step; then pause."""
+
+    run: int
+
+
+@dataclass(frozen=True)
+class Set:
+    """Change a live or view hyperparameter; a live one acts at the next step."""
+
+    run: int
+    name: str
+    value: Value
+
+
+@dataclass(frozen=True)
+class Poke:
+    """A gesture in a view: `edit` changes the experiment, otherwise only what is shown."""
+
+    run: int
+    view: str
+    gesture: Gesture
+    edit: bool = False
+
+
+@dataclass(frozen=True)
+class Act:
+    run: int
+    action: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """Which views are visible: they are rendered as often as the budget allows, until the next Look.
+
+    `drawn` reports what the window spent on drawing each view since the last Look, in seconds: it counts too.
+    """
+
+    run: int
+    views: tuple[str, ...]
+    drawn: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """At most so many steps a second; None is as fast as it goes."""
+
+    run: int
+    steps_per_second: float | None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The share of the worker's time that watching may take, 0..1."""
+
+    run: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Save:
+    """Write a checkpoint; the step under way is finished first. Answered by Saved or Failed."""
+
+    run: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class GoBack:
+    """Return to the last snapshot whose metrics were all finite."""
+
+    run: int
+
+
+@dataclass(frozen=True)
+class Quit:
+    run: int = 0
+
+
+Command = (
+    Open | Close | Play | Pause | StepOnce | MicroStep | Set | Poke | Act | Look | Speed | Budget | Save | GoBack | Quit
+)
+
+# ---------------------------------------------------------------------------- events (lossless, in order)
+
+
+@dataclass(frozen=True)
+class Opened:
+    run: int
+    spec: RunSpec  # with every hyperparameter and the data set filled in
+    lab: LabInfo
+    step: int
+    facts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Closed:
+    run: int
+
+
+@dataclass(frozen=True)
+class Playing:
+    run: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Paused:
+    """Training stands still. `phase` is the phase reached within the step, "" between two steps."""
+
+    run: int
+    step: int
+    phase: str = ""
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A hyperparameter took effect: a flag on the curves (not for those that only change what is shown)."""
+
+    run: int
+    step: int
+    name: str
+    old: Value
+    new: Value
+    view_only: bool = False
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A gesture or an action changed the experiment."""
+
+    run: int
+    step: int
+    what: str
+
+
+@dataclass(frozen=True)
+class Saved:
+    run: int
+    step: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class WentBack:
+    """The run stands again at an earlier `step`; metrics after it are void."""
+
+    run: int
+    step: int
+
+
+@dataclass(frozen=True)
+class NeedsData:
+    """The data set is not on this machine; the window offers to download it."""
+
+    run: int
+    spec: RunSpec
+    dataset: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Diverged:
+    """A metric became NaN or infinite: training is paused. `back_to` is the step GoBack returns to, if it can."""
+
+    run: int
+    step: int
+    metric: str
+    value: float
+    cause: str
+    back_to: int | None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Something raised. `what` is "open", "step", "view NAME", "edit NAME", "set NAME", "save" or "resume".
+
+    After "step" the run is paused, after "open" and "resume" there is none; otherwise it goes on. `expected` is true
+    where the summary alone tells the viewer what to do (a LabError, a full disk): no traceback need be shown.
+    """
+
+    run: int
+    what: str
+    summary: str
+    traceback: str
+    step: int
+    spec: RunSpec
+    expected: bool = False
+
+
+@dataclass(frozen=True)
+class Log:
+    run: int
+    text: str
+
+
+Event = Opened | Closed | Playing | Paused | Changed | Edited | Saved | WentBack | NeedsData | Diverged | Failed | Log
+
+# ------------------------------------------------------------- metrics (append-only) and frames (latest wins)
+
+
+@dataclass(frozen=True)
+class MetricBatch:
+    """Metrics of consecutive steps. `series` maps a name to (steps (N,), values (N,)): N differs, as a lab need not
+    return every metric at every step."""
+
+    run: int
+    series: Mapping[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One view as it was after `step` (and, within a step, at `phase`)."""
+
+    run: int
+    view: str
+    step: int
+    phase: str
+    payload: Payload
+    seconds: float  # what rendering it cost
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a run, refreshed several times a second."""
+
+    run: int
+    step: int
+    epoch: float | None
+    phase: str
+    playing: bool
+    steps_per_second: float
+    watching: float  # share of the worker's time spent rendering views, 0..1
+    memory: int  # bytes: on a GPU allocated there, else the process's resident set
+    device: str
+
+
+@dataclass(frozen=True)
+class News:
+    """All that happened since the last look: `events` in order, then metrics, frames and states."""
+
+    events: tuple[Event, ...] = ()
+    metrics: tuple[MetricBatch, ...] = ()
+    frames: tuple[Frame, ...] = ()
+    status: tuple[Status, ...] = ()

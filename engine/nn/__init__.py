@@ -1,0 +1,1 @@
+"""Networks and layers that three or more labs share."""

@@ -1,0 +1,210 @@
+"""The frozen payloads that labs fill views with, and the gestures that come back from the window.
+
+Arrays are numpy once packed; a lab may put tensors into them, ``Description.pack`` copies them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Extent = tuple[float, float, float, float]  # x from, x to, y from, y to
+
+
+@dataclass(frozen=True)
+class ImageGroup:
+    """Pictures that belong together: (N, H, W) grey or signed, or (N, H, W, 3) colour in 0..1."""
+
+    name: str
+    pixels: Array
+    captions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImagesData:
+    groups: tuple[ImageGroup, ...]
+
+
+@dataclass(frozen=True)
+class HeatmapData:
+    """K matrices (K, R, C) over the same rows and columns, K names for the selector."""
+
+    values: Array
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PointsData:
+    """Points in the plane. Labels are class indices, -1 for none; `hollow` ones are drawn as rings (test data)."""
+
+    xy: Array  # (N, 2)
+    labels: Array | None = None  # (N,) int
+    classes: tuple[str, ...] = ()
+    values: Array | None = None  # (N,) float: coloured by the diverging map instead of by class (regression)
+    hollow: Array | None = None  # (N,) bool
+    ringed: Array | None = None  # (N,) bool: emphasised, e.g. misclassified
+    pictures: Array | None = None  # (N, H, W) in 0..1, shown on hover
+    paths: tuple[Array, ...] = ()  # each (K, 2): trajectories
+    path_names: tuple[str, ...] = ()
+    cursor: tuple[float, float] | None = None  # a handle to drag
+    backdrop: Array | None = None  # (H, W) or (H, W, 3) in 0..1, row 0 at the top
+    extent: Extent | None = None  # of the backdrop, or the range to show
+
+
+@dataclass(frozen=True)
+class FieldData:
+    """A function over a rectangle: values (H, W), row 0 at the top (largest y)."""
+
+    values: Array
+    extent: Extent
+    points: PointsData | None = None
+    arrows: Array | None = None  # (K, 4): x, y, dx, dy
+
+
+@dataclass(frozen=True)
+class NetworkData:
+    """A layered network: unit names per layer (inputs first), and between layers weights (out, in), biases (out,)."""
+
+    units: tuple[tuple[str, ...], ...]
+    weights: tuple[Array, ...]
+    biases: tuple[Array, ...]
+    activation: str = ""
+    thumbnails: tuple[Array, ...] | None = None  # per layer (units, h, w), signed
+    values: tuple[Array, ...] | None = None  # per layer (units,): the activations for the probed sample
+    gradients: tuple[Array, ...] | None = None  # like weights: d loss / d weight
+    layer_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BarsData:
+    labels: tuple[str, ...]
+    values: Array  # (N,)
+    target: int | None = None  # the right answer, marked
+    chosen: int | None = None  # highlighted
+
+
+@dataclass(frozen=True)
+class CanvasData:
+    pixels: Array  # (H, W) in 0..1
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class FilmRow:
+    """One row of frames: pictures (T, H, W) or (T, H, W, 3), or clouds of points (T, N, 2)."""
+
+    name: str
+    pixels: Array | None = None
+    points: Array | None = None
+
+
+@dataclass(frozen=True)
+class FilmstripData:
+    rows: tuple[FilmRow, ...]
+    labels: tuple[str, ...] = ()  # (T,): what stands under each frame
+
+
+@dataclass(frozen=True)
+class TextData:
+    """Tokens; probabilities in 0..1 of those that the network wrote, NaN for those it was given."""
+
+    tokens: tuple[str, ...]
+    probabilities: Array  # (N,)
+    alternatives: tuple[tuple[tuple[str, float], ...], ...] = ()  # per token, likeliest first
+    chosen: int | None = None  # the probed position
+
+
+@dataclass(frozen=True)
+class TableData:
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+Payload = (
+    ImagesData
+    | HeatmapData
+    | PointsData
+    | FieldData
+    | NetworkData
+    | BarsData
+    | CanvasData
+    | FilmstripData
+    | TextData
+    | TableData
+)
+
+# ------------------------------------------------------------------ what the user points at, draws or edits
+
+
+@dataclass(frozen=True)
+class Pick:
+    """An element was clicked: picture `index` of `group`, bar `index`, frame `index`, token `index` …"""
+
+    index: int
+    group: str = ""
+    text: str = ""  # Text: the alternative token chosen
+
+
+@dataclass(frozen=True)
+class CellPick:
+    """A cell of a heatmap."""
+
+    map: int
+    row: int
+    column: int
+
+
+@dataclass(frozen=True)
+class PointPick:
+    """A place in the plane was clicked or the cursor dragged there; `index` is the point hit, else -1."""
+
+    x: float
+    y: float
+    index: int = -1
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """Data drawn into the plane: places (K, 2) and the class they are to have."""
+
+    xy: tuple[tuple[float, float], ...]
+    label: int = 0
+    clear: bool = False
+
+
+@dataclass(frozen=True)
+class UnitPick:
+    layer: int
+    unit: int
+
+
+@dataclass(frozen=True)
+class WeightEdit:
+    """Weight (row, column) of the weights after `layer` is to become `value`; column -1 is the bias of `row`."""
+
+    layer: int
+    row: int
+    column: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What was drawn on a canvas: pixels (H, W) in 0..1."""
+
+    pixels: Array
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A text was typed."""
+
+    text: str
+
+
+Gesture = Pick | CellPick | PointPick | Stroke | UnitPick | WeightEdit | Drawing | Typed
