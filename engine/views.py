@@ -272,7 +272,7 @@ class Bars(Description):
 
 @dataclass(frozen=True)
 class Canvas(Description):
-    """A picture that the viewer draws on, moves, or drops a file on. The method returns (H, W) in 0..1 or CanvasData."""
+    """A picture to draw on, to move, to drop a file on. The method returns (H, W) in 0..1 or CanvasData."""
 
     size: int = field(default=28, kw_only=True)
     kind: ClassVar[str] = "canvas"

@@ -1,0 +1,1 @@
+"""Deepscope's window: all that is on screen. It computes nothing."""

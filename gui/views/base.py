@@ -1,0 +1,89 @@
+"""What every view widget has in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import QToolTip, QWidget
+
+from engine.payloads import Payload
+from engine.views import Description
+from gui import theme
+
+P = "P"
+
+
+class ViewWidget(QWidget):
+    """Shows the payloads of one view; the panel around it (title, hint, buttons) belongs to the view grid.
+
+    A subclass stores what it is given in `take`, repaints, and emits `gesture` for what the viewer does.
+    """
+
+    gesture = Signal(object, bool)  # an engine.payloads.Gesture; whether it is to change the experiment
+    hint = Signal(str)  # replaces the muted hint in the panel's title ("" restores it)
+
+    def __init__(self, description: Any, *, probes: bool = False, edits: bool = False) -> None:
+        super().__init__()
+        self.description: Any = description
+        assert isinstance(description, Description)
+        self.probes, self.edits = probes, edits
+        self.payload: Any = None
+        self.step = 0
+        self.setAccessibleName(description.title)
+        self.setAccessibleDescription(description.help)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        theme.holder.changed.connect(self.restyle)
+
+    def show_payload(self, payload: Payload, step: int) -> None:
+        """Show a new payload of this view's kind."""
+        self.payload, self.step = payload, step
+        self.take(payload)
+
+    def take(self, payload: Any) -> None:
+        """React to a new payload; the default repaints."""
+        self.update()
+
+    def clear(self) -> None:
+        """Forget the payload and show the empty state: a run begins."""
+        self.payload = None
+        self.update()
+
+    def restyle(self) -> None:
+        """The theme changed."""
+        self.update()
+
+    def reset_view(self) -> None:
+        """Undo zoom, pan and selection."""
+
+    def csv_rows(self) -> list[list[str]]:
+        """The numbers shown, as rows of text with a header; [] where there is nothing yet."""
+        return []
+
+    def vector(self) -> bool:
+        """Whether the view paints itself with QPainter calls worth keeping as SVG."""
+        return False
+
+    def sizeHint(self) -> QSize:
+        return QSize(320, 240)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(120, 80)
+
+    def empty_text(self) -> str:
+        """What the empty state says."""
+        return "Press Space to start training"
+
+    def paint_empty(self, painter: QPainter) -> None:
+        """Draw the empty state: what to do, muted, in the middle."""
+        painter.setPen(theme.current().muted)
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self.empty_text())
+
+    def tell(self, at: QPoint, text: str) -> None:
+        """Show what is under the pointer: value, index, unit. `at` is in widget coordinates; "" hides it."""
+        if text:
+            QToolTip.showText(self.mapToGlobal(at) + QPoint(12, 12), text, self)
+        else:
+            QToolTip.hideText()
