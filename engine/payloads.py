@@ -26,6 +26,7 @@ class ImageGroup:
 @dataclass(frozen=True)
 class ImagesData:
     groups: tuple[ImageGroup, ...]
+    hint: str = ""  # here and below: replaces the description's muted hint, where not empty
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class HeatmapData:
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class BarsData:
     values: Array  # (N,)
     target: int | None = None  # the right answer, marked
     chosen: int | None = None  # highlighted
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ class TextData:
     probabilities: Array  # (N,)
     alternatives: tuple[tuple[tuple[str, float], ...], ...] = ()  # per token, likeliest first
     chosen: int | None = None  # the probed position
+    hint: str = ""
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,7 @@ class Images(Description):
     kind: ClassVar[str] = "images"
 
     def pack(self, value: Any) -> ImagesData:
+        hint = value.hint if isinstance(value, ImagesData) else ""
         if isinstance(value, ImagesData):
             groups = {group.name: (group.pixels, group.captions) for group in value.groups}
         elif isinstance(value, Mapping):
@@ -120,7 +121,7 @@ class Images(Description):
             if captions and len(captions) != len(array):
                 raise ViewError(f"{self.title} {name}: {len(array)} pictures, {len(captions)} captions")
             packed.append(ImageGroup(str(name), array, _words(captions)))
-        return ImagesData(tuple(packed))
+        return ImagesData(tuple(packed), hint)
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class Heatmap(Description):
         ):
             if words and len(words) != length:
                 raise ViewError(f"{self.title}: {length} {what}, {len(words)} names for them")
-        return HeatmapData(values, _words(data.rows), _words(data.columns), _words(data.names))
+        return HeatmapData(values, _words(data.rows), _words(data.columns), _words(data.names), data.hint)
 
 
 @dataclass(frozen=True)
@@ -267,7 +268,7 @@ class Bars(Description):
         values = to_array(value.values, (1,), self.title)
         if len(values) != len(value.labels):
             raise ViewError(f"{self.title}: {len(values)} values, {len(value.labels)} labels")
-        return BarsData(_words(value.labels), values, value.target, value.chosen)
+        return BarsData(_words(value.labels), values, value.target, value.chosen, value.hint)
 
 
 @dataclass(frozen=True)
@@ -322,7 +323,7 @@ class Text(Description):
         if len(probabilities) != len(value.tokens):
             raise ViewError(f"{self.title}: {len(value.tokens)} tokens, {len(probabilities)} probabilities")
         alternatives = tuple(tuple((str(t), float(p)) for t, p in row) for row in value.alternatives)
-        return TextData(_words(value.tokens), probabilities, alternatives, value.chosen)
+        return TextData(_words(value.tokens), probabilities, alternatives, value.chosen, value.hint)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ class ViewWidget(QWidget):
         """Show a new payload of this view's kind."""
         self.payload, self.step = payload, step
         self.take(payload)
+        if hint := getattr(payload, "hint", ""):
+            self.hint.emit(hint)
 
     def take(self, payload: Any) -> None:
         """React to a new payload; the default repaints."""
