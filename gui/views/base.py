@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import time
 from typing import Any
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from engine.payloads import Payload
@@ -24,6 +26,22 @@ class ViewWidget(QWidget):
     gesture = Signal(object, bool)  # an engine.payloads.Gesture; whether it is to change the experiment
     hint = Signal(str)  # replaces the muted hint in the panel's title ("" restores it)
 
+    spent = 0.0  # seconds spent on taking payloads and painting, since the panel last asked
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Time every paintEvent: drawing takes the interpreter from the worker, so the budget of watching counts it."""
+        super().__init_subclass__(**keywords)
+        paint = vars(cls).get("paintEvent")
+        if paint is not None:
+
+            @functools.wraps(paint)
+            def timed(self: ViewWidget, event: QPaintEvent) -> None:
+                begin = time.perf_counter()
+                paint(self, event)
+                self.spent += time.perf_counter() - begin
+
+            cls.paintEvent = timed  # type: ignore[method-assign]
+
     def __init__(self, description: Any, *, probes: bool = False, edits: bool = False) -> None:
         super().__init__()
         self.description: Any = description
@@ -39,8 +57,10 @@ class ViewWidget(QWidget):
 
     def show_payload(self, payload: Payload, step: int) -> None:
         """Show a new payload of this view's kind."""
+        begin = time.perf_counter()
         self.payload, self.step = payload, step
         self.take(payload)
+        self.spent += time.perf_counter() - begin
         if hint := getattr(payload, "hint", ""):
             self.hint.emit(hint)
 
