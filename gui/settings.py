@@ -1,0 +1,148 @@
+"""What is remembered between two starts: one typed property per setting, kept with QSettings.
+
+QSettings gives back text where it was given a flag, a number or a list of one, so every read here names its type and
+falls back to the default where what is stored makes no sense.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TypeVar
+
+from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
+
+from engine.hyperparameters import Value
+
+ORGANISATION = APPLICATION = "Deepscope"
+THEMES = ("system", "light", "dark")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+RECENT = 10
+
+T = TypeVar("T", str, int, float, bool)
+
+
+class Settings(QObject):
+    """The settings in force. `changed` carries the name of the property that took a new value."""
+
+    changed = Signal(str)
+
+    def __init__(self, store: QSettings | None = None) -> None:
+        super().__init__()
+        self._store = store or QSettings()
+
+    # ------------------------------------------------------------------ what the viewer chooses
+
+    @property
+    def theme(self) -> str:
+        """One of THEMES."""
+        return self._one_of("theme", THEMES)
+
+    @theme.setter
+    def theme(self, value: str) -> None:
+        self._write("theme", value)
+
+    @property
+    def data_folder(self) -> str:
+        """Where to look for data sets first; "" is nowhere."""
+        return self._read("data_folder", "")
+
+    @data_folder.setter
+    def data_folder(self, value: str) -> None:
+        self._write("data_folder", value)
+
+    @property
+    def device(self) -> str:
+        """One of DEVICES."""
+        return self._one_of("device", DEVICES)
+
+    @device.setter
+    def device(self, value: str) -> None:
+        self._write("device", value)
+
+    @property
+    def budget(self) -> float:
+        """The share of the worker's time that watching may take, 0.01..0.9."""
+        return min(max(self._read("budget", 0.1), 0.01), 0.9)
+
+    @budget.setter
+    def budget(self, value: float) -> None:
+        self._write("budget", value)
+
+    @property
+    def threads(self) -> int:
+        """torch's threads; 0 leaves the choice to the lab."""
+        return max(self._read("threads", 0), 0)
+
+    @threads.setter
+    def threads(self, value: int) -> None:
+        self._write("threads", value)
+
+    # ------------------------------------------------------------------ what the window remembers
+
+    @property
+    def recent_labs(self) -> tuple[str, ...]:
+        """The labs opened last, the latest first."""
+        names = self._json("recent_labs")
+        return tuple(name for name in names if isinstance(name, str))[:RECENT] if isinstance(names, list) else ()
+
+    def remember_lab(self, lab_id: str) -> None:
+        """Put a lab at the head of the recent ones."""
+        names = [lab_id, *(name for name in self.recent_labs if name != lab_id)]
+        self._write("recent_labs", json.dumps(names[:RECENT]))
+
+    def hyperparameters(self, lab_id: str) -> dict[str, Value]:
+        """What was last set in a lab; {} where nothing was. The lab may have changed since: check each value."""
+        values = self._json(f"labs/{lab_id}")
+        if not isinstance(values, dict):
+            return {}
+        return {name: value for name, value in values.items() if isinstance(value, float | int | str | bool)}
+
+    def remember_hyperparameters(self, lab_id: str, values: Mapping[str, Value]) -> None:
+        """Keep a lab's hyperparameters for the next time it is opened."""
+        self._write(f"labs/{lab_id}", json.dumps(dict(values)))
+
+    @property
+    def geometry(self) -> QByteArray:
+        """Place and size of the window; empty where it was never closed."""
+        value = self._store.value("geometry", QByteArray())
+        return value if isinstance(value, QByteArray) else QByteArray()
+
+    @geometry.setter
+    def geometry(self, value: QByteArray) -> None:
+        self._store.setValue("geometry", value)
+
+    # ------------------------------------------------------------------ everything
+
+    def reset(self) -> None:
+        """Forget everything, what was remembered of the labs included."""
+        self._store.clear()
+        self._store.sync()
+        for name in ("theme", "data_folder", "device", "budget", "threads", "recent_labs"):
+            self.changed.emit(name)
+
+    def sync(self) -> None:
+        """Write to disk now."""
+        self._store.sync()
+
+    def _read(self, name: str, default: T) -> T:
+        try:
+            value = self._store.value(name, default, type(default))
+        except (TypeError, ValueError, RuntimeError):  # PySide cannot convert what somebody wrote into the file
+            return default
+        return value if isinstance(value, type(default)) else default
+
+    def _one_of(self, name: str, allowed: tuple[str, ...]) -> str:
+        value = self._read(name, allowed[0])
+        return value if value in allowed else allowed[0]
+
+    def _json(self, name: str) -> object:
+        try:
+            return json.loads(self._read(name, "null"))
+        except json.JSONDecodeError:
+            return None
+
+    def _write(self, name: str, value: str | int | float | bool) -> None:
+        if not self._store.contains(name) or self._store.value(name, value, type(value)) != value:
+            self._store.setValue(name, value)
+            self.changed.emit(name)
