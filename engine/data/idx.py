@@ -1,0 +1,71 @@
+"""IDX, the file format of MNIST: two zero bytes, a type, the number of axes, their lengths, then the numbers."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import math
+import zlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.data.errors import DataError
+
+UNSIGNED_BYTE = 0x08
+MAX_BYTES = 4_000_000_000
+_DEFLATE_LIMIT = 1032  # deflate cannot shrink a file further than this
+
+
+def read_idx(path: Path, axes: int) -> npt.NDArray[np.uint8]:
+    """The array in an IDX file of unsigned bytes, gzipped or not. DataError where it is anything else."""
+    try:
+        with path.open("rb") as file:
+            shape, stream = _open(path, file, axes)
+            count = math.prod(shape)
+            body = stream.read(count)
+            more = stream.read(1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path.name} cannot be read: {error}") from error
+    if len(body) != count or more:
+        found = f"more than {count:,}" if more else f"{len(body):,}"
+        raise DataError(f"{path.name} announces {_by(shape)} = {count:,} bytes and holds {found}: it is damaged")
+    return np.frombuffer(body, np.uint8).reshape(shape)
+
+
+def idx_shape(path: Path, axes: int) -> tuple[int, ...]:
+    """The shape that an IDX file announces, without reading its numbers."""
+    try:
+        with path.open("rb") as file:
+            return _open(path, file, axes)[0]
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path.name} cannot be read: {error}") from error
+
+
+def _open(path: Path, file: io.BufferedReader, axes: int) -> tuple[tuple[int, ...], gzip.GzipFile | io.BufferedReader]:
+    """The checked shape, and the stream that stands where the numbers begin."""
+    packed = file.peek(2)[:2] == b"\x1f\x8b"
+    stream = gzip.GzipFile(fileobj=file) if packed else file
+    header = stream.read(4)
+    if len(header) < 4 or header[:2] != b"\0\0":
+        raise DataError(f"{path.name} is not an IDX file: it begins with {header!r}")
+    if header[2] != UNSIGNED_BYTE or header[3] != axes:
+        raise DataError(
+            f"{path.name} holds type {header[2]:#04x} with {header[3]} axes; "
+            f"unsigned bytes (0x08) with {axes} {'axis' if axes == 1 else 'axes'} are wanted"
+        )
+    lengths = stream.read(4 * axes)
+    if len(lengths) < 4 * axes:
+        raise DataError(f"{path.name} ends within its header: it is damaged")
+    shape = tuple(int.from_bytes(lengths[i : i + 4], "big") for i in range(0, 4 * axes, 4))
+    count = math.prod(shape)
+    # a false header must not make us ask for memory that the file cannot fill
+    possible = path.stat().st_size * (_DEFLATE_LIMIT if packed else 1)
+    if count == 0 or count > min(MAX_BYTES, possible):
+        raise DataError(f"{path.name} announces {_by(shape)} = {count:,} bytes, which it cannot hold: it is damaged")
+    return shape, stream
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " × ".join(f"{n:,}" for n in shape)

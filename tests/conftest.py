@@ -1,0 +1,25 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def real_data() -> Callable[[str], Path]:
+    """``real_data("mnist")`` is the folder of that real set; the test is skipped where it is not on this machine."""
+
+    def folder(name: str) -> Path:
+        root = os.environ.get("DEEPSCOPE_DATA")
+        if not root:
+            pytest.skip("DEEPSCOPE_DATA is not set: it names the folder of real data sets")
+        path = Path(root) / name
+        if not path.is_dir():
+            pytest.skip(f"DEEPSCOPE_DATA has no {name}")
+        return path
+
+    return folder
