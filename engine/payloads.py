@@ -8,9 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy.typing as npt
-
-Array = npt.NDArray[Any]
+Array = Any  # a numpy array once packed; a lab may fill in a tensor
 Extent = tuple[float, float, float, float]  # x from, x to, y from, y to
 
 
