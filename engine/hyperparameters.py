@@ -42,7 +42,12 @@ class Hyperparameter:
     label: str = ""
     help: str = ""
     group: str = ""
+    when: tuple[str, tuple[Value, ...]] | None = None  # another one, and the values at which this one matters
     name: str = ""
+
+    def matters(self, values: Mapping[str, Value]) -> bool:
+        """Whether it has any effect beside these values of the others: the form shows it only then."""
+        return self.when is None or values[self.when[0]] in self.when[1]
 
     @property
     def rebuilds(self) -> bool:
@@ -110,9 +115,10 @@ def real(
     label: str = "",
     help: str,
     group: str = "",
+    when: tuple[str, tuple[Value, ...]] | None = None,
 ) -> Any:
     """A real number in [low, high]; `log` gives the slider a logarithmic scale."""
-    return _field(Hyperparameter("real", default, low, high, (), log, live, view, unit, label, help, group))
+    return _field(Hyperparameter("real", default, low, high, (), log, live, view, unit, label, help, group, when))
 
 
 def integer(
@@ -127,9 +133,10 @@ def integer(
     label: str = "",
     help: str,
     group: str = "",
+    when: tuple[str, tuple[Value, ...]] | None = None,
 ) -> Any:
     """A whole number in [low, high]."""
-    return _field(Hyperparameter("integer", default, low, high, (), log, live, view, unit, label, help, group))
+    return _field(Hyperparameter("integer", default, low, high, (), log, live, view, unit, label, help, group, when))
 
 
 def choice(
@@ -141,14 +148,24 @@ def choice(
     label: str = "",
     help: str,
     group: str = "",
+    when: tuple[str, tuple[Value, ...]] | None = None,
 ) -> Any:
     """One word of several."""
-    return _field(Hyperparameter("choice", default, 0, 0, choices, False, live, view, "", label, help, group))
+    return _field(Hyperparameter("choice", default, 0, 0, choices, False, live, view, "", label, help, group, when))
 
 
-def flag(default: bool, *, live: bool = False, view: bool = False, label: str = "", help: str, group: str = "") -> Any:
+def flag(
+    default: bool,
+    *,
+    live: bool = False,
+    view: bool = False,
+    label: str = "",
+    help: str,
+    group: str = "",
+    when: tuple[str, tuple[Value, ...]] | None = None,
+) -> Any:
     """On or off."""
-    return _field(Hyperparameter("flag", default, 0, 0, (), False, live, view, "", label, help, group))
+    return _field(Hyperparameter("flag", default, 0, 0, (), False, live, view, "", label, help, group, when))
 
 
 def hyperparameters_of(params: Any) -> dict[str, Hyperparameter]:

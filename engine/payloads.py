@@ -64,6 +64,8 @@ class FieldData:
     extent: Extent
     points: PointsData | None = None
     arrows: Array | None = None  # (K, 4): x, y, dx, dy
+    shares: Array | None = None  # (K, H, W), each place summing to 1: mixes the class colours instead of the colour map
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class NetworkData:
     values: tuple[Array, ...] | None = None  # per layer (units,): the activations for the probed sample
     gradients: tuple[Array, ...] | None = None  # like weights: d loss / d weight
     layer_names: tuple[str, ...] = ()
+    hint: str = ""
 
 
 @dataclass(frozen=True)

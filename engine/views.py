@@ -216,7 +216,10 @@ class Field(Description):
             raise ViewError(f"{self.title}: FieldData is declared, {type(value).__name__} was returned")
         points = None if value.points is None else Points(self.title, help="").pack(value.points)
         arrows = _optional(value.arrows, (2,), self.title)
-        return FieldData(to_array(value.values, (2,), self.title), value.extent, points, arrows)
+        values, shares = to_array(value.values, (2,), self.title), _optional(value.shares, (3,), self.title)
+        if shares is not None and shares.shape[1:] != values.shape:
+            raise ViewError(f"{self.title}: shares {shares.shape} do not lie over values {values.shape}")
+        return FieldData(values, value.extent, points, arrows, shares, value.hint)
 
 
 @dataclass(frozen=True)
@@ -250,6 +253,7 @@ class Network(Description):
             each(value.values, (1,)),
             each(value.gradients, (2,)),
             _words(value.layer_names),
+            value.hint,
         )
 
 
