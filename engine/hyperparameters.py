@@ -43,6 +43,7 @@ class Hyperparameter:
     help: str = ""
     group: str = ""
     when: tuple[str, tuple[Value, ...]] | None = None  # another one, and the values at which this one matters
+    typed_high: float = 0.0  # a typed value may go beyond the slider, up to here
     name: str = ""
 
     def matters(self, values: Mapping[str, Value]) -> bool:
@@ -62,7 +63,12 @@ class Hyperparameter:
         if self.kind == "flag":
             return "true or false"
         number = "a whole number" if self.kind == "integer" else "a number"
-        return f"{number} from {self.low:g} to {self.high:g}"
+        return f"{number} from {self.low:g} to {self.most:g}"
+
+    @property
+    def most(self) -> float:
+        """The largest value allowed; the slider ends at `high`."""
+        return max(self.high, self.typed_high)
 
     def check(self, value: Any) -> Value:
         """Return `value` in this hyperparameter's type; raise HyperparameterError where it is not allowed."""
@@ -79,7 +85,7 @@ class Hyperparameter:
             raise error
         if self.kind == "integer" and value != int(value):
             raise error
-        if not self.low <= value <= self.high:
+        if not self.low <= value <= self.most:
             raise error
         return int(value) if self.kind == "integer" else float(value)
 
@@ -116,9 +122,13 @@ def real(
     help: str,
     group: str = "",
     when: tuple[str, tuple[Value, ...]] | None = None,
+    typed_high: float = 0.0,
 ) -> Any:
-    """A real number in [low, high]; `log` gives the slider a logarithmic scale."""
-    return _field(Hyperparameter("real", default, low, high, (), log, live, view, unit, label, help, group, when))
+    """A real number in [low, high]; `log` gives the slider a logarithmic scale. A typed value may go up to
+    `typed_high`: what happens at a learning rate of 1e6 is worth seeing, but not worth half the slider."""
+    return _field(
+        Hyperparameter("real", default, low, high, (), log, live, view, unit, label, help, group, when, typed_high)
+    )
 
 
 def integer(

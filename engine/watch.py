@@ -33,19 +33,25 @@ def set_rng_state(state: tuple[torch.Tensor, torch.Tensor | None], device: torch
 
 
 @contextmanager
-def watching(lab: Lab) -> Iterator[None]:
-    """Inference mode and eval mode; on leaving, modes and RNG are as they were."""
+def no_trace(lab: Lab) -> Iterator[None]:
+    """Eval mode; on leaving, modes and RNG are as they were. For probes: what they keep are ordinary tensors."""
     before = rng_state(lab.device)
     training = [m for net in modules_of(lab) for m in net.modules() if m.training]
     for module in training:
         module.training = False
     try:
-        with torch.inference_mode():
-            yield
+        yield
     finally:
         for module in training:
             module.training = True
         set_rng_state(before, lab.device)
+
+
+@contextmanager
+def watching(lab: Lab) -> Iterator[None]:
+    """Inference mode and eval mode; on leaving, modes and RNG are as they were."""
+    with no_trace(lab), torch.inference_mode():
+        yield
 
 
 def rendering(lab: Lab, name: str) -> Generator[None, None, Payload]:

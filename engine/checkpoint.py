@@ -1,0 +1,308 @@
+"""Checkpoints: all that is needed to go on with a run as if it had never stopped.
+
+In memory a Snapshot; on disk a ``.deepscope`` file: a zip of two uncompressed members, ``session.json`` and
+``tensors.safetensors``. Nothing is pickled, and nothing in a file is executed. Files are written beside their
+destination and moved over it, so that a full disk or a crash leaves the former file whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine.messages import RunSpec
+
+if TYPE_CHECKING:
+    import torch
+
+    from engine.lab import Lab
+
+VERSION = 1
+SUFFIX = ".deepscope"
+MEMBERS = ("session.json", "tensors.safetensors")
+LARGEST_JSON = 64 << 20
+
+
+class CheckpointError(ValueError):
+    """A file that cannot be read or does not fit; the message says why."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of a run between two steps. Tensors are copies, on the CPU or the lab's device."""
+
+    step: int
+    hyperparameters: Mapping[str, Any]
+    state: Mapping[str, Any]
+    rng: tuple[torch.Tensor, torch.Tensor | None]
+
+
+class Header(BaseModel):
+    """session.json"""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal["deepscope"]
+    version: int = Field(ge=1, le=VERSION)
+    lab: str
+    hyperparameters: dict[str, float | int | str | bool]
+    dataset: str
+    seed: int
+    device: str
+    step: int = Field(ge=0)
+    state: Any
+    rng: Any
+    metrics: Any = None
+
+    def spec(self) -> RunSpec:
+        return RunSpec(self.lab, self.hyperparameters, self.dataset, self.seed, self.device)
+
+
+# ------------------------------------------------------------------------------------------- in memory
+
+
+def take(lab: Lab, hyperparameters: Mapping[str, Any], rng: tuple[torch.Tensor, torch.Tensor | None]) -> Snapshot:
+    """A copy of the lab's state. Raises LabError where it holds what a checkpoint cannot keep."""
+    from engine.lab import LabError
+
+    state = {}
+    for name in lab.state:
+        if not hasattr(lab, name):
+            raise LabError(f"{type(lab).__name__}.state names {name!r}, which build() does not set")
+        value = getattr(lab, name)
+        state[name] = _copy(value.state_dict() if hasattr(value, "state_dict") else value, name)
+    kept = (rng[0].clone(), None if rng[1] is None else rng[1].clone())
+    return Snapshot(lab.step_count, dict(hyperparameters), state, kept)
+
+
+def put(lab: Lab, snapshot: Snapshot) -> None:
+    """Bring a built lab to the state of a snapshot. Raises CheckpointError where it does not fit the lab.
+
+    Tensors are copied into those that the lab already has, where shapes agree: others may be views of them.
+    """
+    import torch
+
+    if set(snapshot.state) != set(lab.state):
+        raise CheckpointError(f"it keeps {sorted(snapshot.state)}, but this lab keeps {sorted(lab.state)}")
+    for name, kept in snapshot.state.items():
+        value = getattr(lab, name)
+        try:
+            if isinstance(value, torch.optim.Optimizer):
+                value.load_state_dict(_copy(kept, name))
+                _match_layout(value)
+            elif hasattr(value, "load_state_dict"):
+                value.load_state_dict(kept)
+            else:
+                setattr(lab, name, _merge(value, kept, lab.device))
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise CheckpointError(f"{name} does not fit this lab: {reason}") from error
+    lab.step_count = snapshot.step
+
+
+def _match_layout(optimizer: torch.optim.Optimizer) -> None:
+    """Give moments the memory layout of their weights: another order of additions rounds differently."""
+    import torch
+
+    for parameter, slots in optimizer.state.items():
+        for key, slot in slots.items():
+            if isinstance(slot, torch.Tensor) and slot.shape == parameter.shape:
+                slots[key] = torch.empty_like(parameter, requires_grad=False).copy_(slot)
+
+
+def _copy(value: Any, name: str) -> Any:
+    import torch
+
+    from engine.lab import LabError
+
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if isinstance(value, Mapping):
+        return {key: _copy(item, name) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_copy(item, name) for item in value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise LabError(f"state {name!r} holds a {type(value).__name__}, which a checkpoint cannot keep")
+
+
+def _merge(old: Any, new: Any, device: torch.device) -> Any:
+    import torch
+
+    if isinstance(new, torch.Tensor):
+        if isinstance(old, torch.Tensor) and old.shape == new.shape and old.dtype == new.dtype:
+            if old.is_inference():
+                return new.to(device).clone()
+            with torch.no_grad():
+                return old.copy_(new)
+        return new.to(device).clone()
+    if isinstance(new, Mapping):
+        former = old if isinstance(old, Mapping) else {}
+        return {key: _merge(former.get(key), item, device) for key, item in new.items()}
+    if isinstance(new, list | tuple):
+        olds = old if isinstance(old, list | tuple) and len(old) == len(new) else [None] * len(new)
+        return type(new)(_merge(a, b, device) for a, b in zip(olds, new, strict=True))
+    return new
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two states are equal bit for bit."""
+    import torch
+
+    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return False
+        return bool(torch.equal(a.cpu(), b.cpu()) or torch.equal(_bits(a), _bits(b)))
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return bool(a == b) or (a != a and b != b)
+
+
+def _bits(tensor: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+
+
+# --------------------------------------------------------------------------------------------- on disk
+
+
+def _flatten(value: Any, tensors: dict[str, Any]) -> Any:
+    """JSON for a tree; its tensors go into `tensors` and leave their names behind. Dicts become lists of pairs, as
+    their keys may be numbers (an optimiser's)."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        name = f"t{len(tensors)}"
+        tensors[name] = value.detach().cpu().contiguous().clone()
+        return {"tensor": name}
+    if isinstance(value, Mapping):
+        return {"dict": [[key, _flatten(item, tensors)] for key, item in value.items()]}
+    if isinstance(value, list | tuple):
+        kind = "tuple" if isinstance(value, tuple) else "list"
+        return {kind: [_flatten(item, tensors) for item in value]}
+    return value
+
+
+def _unflatten(value: Any, tensors: Mapping[str, Any]) -> Any:
+    if isinstance(value, dict):
+        ((kind, inner),) = value.items()
+        if kind == "tensor":
+            return tensors[inner]
+        if kind == "dict":
+            return {key: _unflatten(item, tensors) for key, item in inner}
+        if kind in ("list", "tuple"):
+            items = [_unflatten(item, tensors) for item in inner]
+            return tuple(items) if kind == "tuple" else items
+        raise ValueError(f"unknown kind {kind!r}")
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise ValueError("malformed state")
+
+
+def save(path: Path, spec: RunSpec, snapshot: Snapshot, metrics: Any = None) -> None:
+    """Write a checkpoint. Raises OSError (disk full, no such folder): a former file of that name is then untouched."""
+    from safetensors.torch import save as to_bytes
+
+    tensors: dict[str, Any] = {}
+    header = Header(
+        format="deepscope",
+        version=VERSION,
+        lab=spec.lab,
+        hyperparameters=dict(snapshot.hyperparameters),
+        dataset=spec.dataset,
+        seed=spec.seed,
+        device=spec.device,
+        step=snapshot.step,
+        state=_flatten(snapshot.state, tensors),
+        rng=_flatten(snapshot.rng, tensors),
+        metrics=_flatten(metrics, tensors),
+    )
+    with writing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(MEMBERS[0], json.dumps(header.model_dump(), separators=(",", ":")))
+        archive.writestr(MEMBERS[1], to_bytes(tensors))
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Any:
+    """A binary file that takes the place of `path` only once it is whole and on the disk."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _members(path: Path, wanted: tuple[str, ...]) -> list[bytes]:
+    """Read members of the zip. Raises CheckpointError for anything but what `save` writes."""
+    try:
+        size = path.stat().st_size
+        with zipfile.ZipFile(path) as archive:
+            entries = {entry.filename: entry for entry in archive.infolist()}
+            if sorted(entries) != sorted(MEMBERS) or len(archive.infolist()) != len(MEMBERS):
+                raise CheckpointError(f"{path.name} is not a Deepscope file: it holds {sorted(entries)[:5]}")
+            for entry in entries.values():
+                # stored members cannot be larger than the file: no bomb gets further than this
+                if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
+                    raise CheckpointError(f"{path.name} is damaged: {entry.filename} claims {entry.file_size:,} bytes")
+            if entries[MEMBERS[0]].file_size > LARGEST_JSON:
+                raise CheckpointError(f"{path.name} is damaged: its description is too large")
+            return [archive.read(name) for name in wanted]
+    except CheckpointError:
+        raise
+    except OSError as error:
+        raise CheckpointError(f"{path.name} cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # zipfile raises a dozen kinds on damaged files
+        raise CheckpointError(f"{path.name} is not a Deepscope file, or is damaged: {error}") from error
+
+
+def _header(path: Path, data: bytes) -> Header:
+    try:
+        raw = json.loads(data)
+        version = raw.get("version") if isinstance(raw, dict) else None
+        if isinstance(version, int) and version > VERSION:
+            raise CheckpointError(f"{path.name} was written by a newer Deepscope (format {version})")
+        return Header.model_validate(raw)
+    except CheckpointError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path.name} is damaged: its description cannot be understood") from error
+
+
+def read_spec(path: Path) -> RunSpec:
+    """Which run a file holds, without torch. Raises CheckpointError."""
+    return _header(path, _members(path, MEMBERS[:1])[0]).spec()
+
+
+def load(path: Path) -> tuple[RunSpec, Snapshot, Any]:
+    """Read a checkpoint: its run, its state and the metrics kept with it. Raises CheckpointError."""
+    from safetensors.torch import load as from_bytes
+
+    described, packed = _members(path, MEMBERS)
+    header = _header(path, described)
+    try:
+        tensors = from_bytes(packed)
+        state = _unflatten(header.state, tensors)
+        cpu, accelerator = _unflatten(header.rng, tensors)
+        metrics = _unflatten(header.metrics, tensors)
+        snapshot = Snapshot(header.step, header.hyperparameters, dict(state), (cpu, accelerator))
+    except Exception as error:  # whatever a forged file provokes: nothing has been touched yet
+        raise CheckpointError(f"{path.name} is damaged: its state cannot be understood") from error
+    return header.spec(), snapshot, metrics

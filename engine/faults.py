@@ -1,0 +1,36 @@
+"""What to tell the viewer when something raises: a sentence, and whether that sentence is enough."""
+
+from __future__ import annotations
+
+import errno
+
+import torch
+
+from engine.checkpoint import CheckpointError
+from engine.data import DataError
+from engine.discovery import UnknownLab
+from engine.hyperparameters import HyperparameterError
+from engine.lab import Lab, LabError
+
+
+def explain(error: Exception, lab: Lab | None) -> tuple[str, bool]:
+    """A summary of one or two sentences, and whether the viewer can act on it without a traceback."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return _out_of_memory(lab), True
+    if isinstance(error, LabError | DataError | HyperparameterError | UnknownLab | CheckpointError):
+        return str(error), True
+    if isinstance(error, OSError):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return "The disk is full: nothing was saved, and the former file is untouched. Choose another place.", True
+        return f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), True
+    return f"{type(error).__name__}: {str(error).strip() or 'no message'}".splitlines()[0], False
+
+
+def _out_of_memory(lab: Lab | None) -> str:
+    if lab is not None and lab.device.type == "cuda":
+        torch.cuda.empty_cache()
+        free, total = torch.cuda.mem_get_info(lab.device)
+        left = f" {free / 1e9:.1f} of {total / 1e9:.1f} GB are free."
+    else:
+        left = ""
+    return f"Out of memory.{left} Choose a smaller batch or network, or compute on the CPU."

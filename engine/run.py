@@ -1,0 +1,488 @@
+"""One run: a lab, its RNG, the step under way, and what is to be told of it. Lives on the session's thread alone."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator
+from types import GeneratorType
+from typing import Any
+
+import numpy as np
+import torch
+
+from engine import checkpoint, device
+from engine.discovery import load_lab
+from engine.hyperparameters import Value, hyperparameters_of, make_params, values_of
+from engine.lab import Lab, LabError, Metrics, actions_of, describe, start, views_of
+from engine.messages import (
+    Act,
+    Changed,
+    Diverged,
+    Edited,
+    Event,
+    Frame,
+    MetricBatch,
+    Opened,
+    Paused,
+    Playing,
+    Poke,
+    RunSpec,
+    Set,
+    Status,
+    WentBack,
+)
+from engine.payloads import Payload
+from engine.watch import no_trace, rendering, rng_state, set_rng_state
+
+FRAME_INTERVAL = 1 / 30  # while training no view is drawn more often: drawing takes the interpreter from the steps
+FLUSH_INTERVAL = 0.05  # seconds between two conversions of metrics to numbers: one synchronisation each
+SNAPSHOT_SHARE = 0.01  # of the time may go into snapshots to go back to
+SNAPSHOT_INTERVAL = 2.0
+
+
+class Run:
+    """A lab in training. Every method may raise what the lab raises; the session reports it."""
+
+    def __init__(self, number: int, spec: RunSpec, *, threads: int = 0) -> None:
+        self.number = number
+        lab_class = load_lab(spec.lab)
+        hp = make_params(lab_class.Params, spec.hyperparameters)
+        where = device.choose(spec.device)
+        self.threads = device.threads_for(lab_class, threads)
+        torch.set_num_threads(self.threads)
+        self.lab: Lab = start(lab_class, hp, dataset=spec.dataset, seed=spec.seed, device=where)
+        self.info = describe(lab_class, spec.lab)
+        # every hyperparameter by name: a later version's other defaults do not change this run
+        self.spec = RunSpec(spec.lab, values_of(hp), self.lab.dataset, spec.seed, spec.device)
+        self.rng = rng_state(where)
+        self.playing = False
+        self.phase = ""
+        self.speed: float | None = None
+        self.budget = 0.1
+        self._stepping: Generator[str, None, Metrics | None] | None = None
+        self._pending: list[Set] = []
+        self.applied: list[Event] = []  # changes that took effect within a step; the session sends and empties it
+        self._next_step_at = 0.0
+        self._burst = 1
+        self._metrics: list[tuple[int, Metrics]] = []
+        self._flushed_at = 0.0
+        self._good = self._candidate = checkpoint.take(self.lab, values_of(hp), self.rng)
+        self._snapshot_at = time.perf_counter() + SNAPSHOT_INTERVAL
+        self.watcher = Watcher(self)
+        self._rate = Rate()
+
+    # ------------------------------------------------------------------------------------------ stepping
+
+    def opened(self) -> Opened:
+        return Opened(self.number, self.spec, self.info, self.lab.step_count, self.lab.facts())
+
+    def wait(self) -> float:
+        """Seconds until the next step is due at the chosen speed."""
+        return max(0.0, self._next_step_at - time.perf_counter()) if self.speed else 0.0
+
+    def work(self, seconds: float, interrupted: Callable[[], bool]) -> None:
+        """Train for about so long; return early, even within a step, when a command waits.
+
+        The clock is read once per burst of steps: reading it at each would cost tiny networks several percent.
+        """
+        self._enter()
+        before, at = self.lab.step_count, time.perf_counter()
+        try:
+            if self.speed:
+                self._next_step_at = max(self._next_step_at + 1 / self.speed, at - 0.1)
+                self._finish_step(interrupted)
+            else:
+                self._work_freely(seconds, at, interrupted)
+        finally:
+            self._leave()
+            self._rate.add(self.lab.step_count - before)
+
+    def _work_freely(self, seconds: float, begun: float, interrupted: Callable[[], bool]) -> None:
+        while True:
+            for _ in range(self._burst):
+                if not self._finish_step(interrupted) or interrupted():
+                    return
+            spent = time.perf_counter() - begun
+            if spent >= seconds:
+                # half a turn per burst: short enough for the queue, long enough for the clock not to count
+                self._burst = max(1, self._burst // 2) if spent > 2 * seconds else self._burst
+                return
+            if spent * 4 < seconds:
+                self._burst = min(self._burst * 2, 1024)
+
+    def _finish_step(self, interrupted: Callable[[], bool]) -> bool:
+        """Begin or go on with a step; False where it was interrupted between two phases."""
+        stepping = self._stepping
+        if stepping is None:
+            result = self._begin_step()
+            if type(result) is not GeneratorType:
+                self._end_step(result)
+                return True
+            stepping = self._stepping = result
+        try:
+            while True:
+                self.phase = next(stepping)
+                if interrupted():
+                    return False
+        except StopIteration as stop:
+            self._end_step(stop.value)
+            return True
+        except BaseException:
+            self._stepping = None
+            raise
+
+    def _begin_step(self) -> Any:
+        if self._pending:
+            self._apply_pending()
+        return self.lab.step()
+
+    def _end_step(self, metrics: Metrics | None) -> None:
+        self._stepping, self.phase = None, ""
+        self.lab.step_count += 1
+        if metrics:
+            self._metrics.append((self.lab.step_count, metrics))
+
+    def finish_step(self) -> None:
+        """Finish the step under way, if there is one."""
+        if self._stepping is not None:
+            self._enter()
+            try:
+                self._finish_step(_never)
+            finally:
+                self._leave()
+
+    def step_once(self) -> None:
+        """Finish the step under way, or do one whole step."""
+        self._enter()
+        try:
+            self._finish_step(_never)
+        finally:
+            self._leave()
+
+    def micro_step(self) -> None:
+        """Go on to the next phase."""
+        self._enter()
+        try:
+            self._finish_step(_always)
+        finally:
+            self._leave()
+
+    def _enter(self) -> None:
+        set_rng_state(self.rng, self.lab.device)
+        if torch.get_num_threads() != self.threads:
+            torch.set_num_threads(self.threads)
+
+    def _leave(self) -> None:
+        self.rng = rng_state(self.lab.device)
+        self.watcher.changed()
+
+    # -------------------------------------------------------------------------- what the viewer changes
+
+    def set(self, command: Set) -> list[Event]:
+        """Change a hyperparameter: view ones at once, live ones between two steps."""
+        declared = hyperparameters_of(self.lab.hp).get(command.name)
+        make_params(type(self.lab.hp), {command.name: command.value})
+        if declared is None or declared.rebuilds:
+            raise LabError(f"{command.name} cannot change while the run goes on: it rebuilds the network")
+        if declared.view or self._stepping is None:
+            return [self._apply(command, declared.view)]
+        self._pending.append(command)
+        return []
+
+    def _apply(self, command: Set, view_only: bool) -> Event:
+        old = getattr(self.lab.hp, command.name)
+        values = {**values_of(self.lab.hp), command.name: command.value}
+        before = self.lab.hp
+        self.lab.hp = make_params(type(self.lab.hp), values)
+        try:
+            self.lab.changed(command.name)
+        except BaseException:
+            self.lab.hp = before
+            raise
+        new: Value = getattr(self.lab.hp, command.name)
+        self.watcher.changed()
+        return Changed(self.number, self.lab.step_count, command.name, old, new, view_only)
+
+    def _apply_pending(self) -> None:
+        pending, self._pending = self._pending, []
+        self.applied += [self._apply(command, False) for command in pending]
+
+    def poke(self, command: Poke) -> list[Event]:
+        """Hand a gesture to its view's handler."""
+        view = views_of(self.lab)[command.view]
+        handler = view.on_edit if command.edit else view.on_probe
+        if handler is None:
+            raise LabError(f"{view.description.title} takes no such gesture")
+        if not command.edit:
+            with no_trace(self.lab):
+                handler(self.lab, command.gesture)
+            self.watcher.changed(restart=True)
+            return []
+        self._between_steps(lambda: handler(self.lab, command.gesture))
+        return [Edited(self.number, self.lab.step_count, view.description.title)]
+
+    def act(self, command: Act) -> list[Event]:
+        """Press a button."""
+        action = actions_of(self.lab)[command.action]
+        if action.probe:
+            with no_trace(self.lab):
+                action.method(self.lab)
+            self.watcher.changed(restart=True)
+            return []
+        self._between_steps(lambda: action.method(self.lab))
+        return [Edited(self.number, self.lab.step_count, action.title)]
+
+    def _between_steps(self, change: Callable[[], Any]) -> None:
+        self.finish_step()
+        self._enter()
+        try:
+            change()
+        finally:
+            self._leave()
+
+    # ------------------------------------------------------------------------------------------- metrics
+
+    def flush(self, now: float, *, force: bool = False) -> tuple[MetricBatch | None, Diverged | None]:
+        """Turn what the steps returned into numbers, and look for the first that is not finite."""
+        if not self._metrics or (now - self._flushed_at < FLUSH_INTERVAL and not force):
+            return None, None
+        self._flushed_at = now
+        entries, self._metrics = self._metrics, []
+        steps: dict[str, list[int]] = {}
+        values: dict[str, list[Any]] = {}
+        for step, metrics in entries:
+            for name, value in metrics.items():
+                steps.setdefault(name, []).append(step)
+                values.setdefault(name, []).append(value)
+        series = {name: (np.array(steps[name], np.int64), _numbers(values[name])) for name in values}
+        batch = MetricBatch(self.number, series)
+        bad = self._first_not_finite(series)
+        if bad is not None:
+            return batch, bad
+        self._keep_snapshot(now)
+        return batch, None
+
+    def _first_not_finite(self, series: dict[str, tuple[Any, Any]]) -> Diverged | None:
+        found = []
+        for name, (steps, values) in series.items():
+            wrong = np.flatnonzero(~np.isfinite(values))
+            if wrong.size:
+                found.append((int(steps[wrong[0]]), name, float(values[wrong[0]])))
+        if not found:
+            return None
+        step, name, value = min(found)
+        back_to = self._good.step if self._good.step < step else None
+        return Diverged(self.number, step, name, value, self._likely_cause(), back_to)
+
+    def _likely_cause(self) -> str:
+        for name, declared in hyperparameters_of(self.lab.hp).items():
+            if name in ("lr", "learning_rate"):
+                rate = float(getattr(self.lab.hp, name))
+                default = float(declared.default)
+                if rate > default * 1.5:
+                    return f"The {declared.label.lower()}, {rate:g}, is likely too large: each step overshoots further."
+                return (
+                    f"Numbers grew beyond what 32 bits hold; a smaller {declared.label.lower()} than {rate:g} may help."
+                )
+        return "Numbers grew beyond what 32 bits hold."
+
+    def _keep_snapshot(self, now: float) -> None:
+        """Keep a state to go back to. One taken now is trusted only once later metrics are finite: the loss is
+        computed before the update that may spoil the weights."""
+        if now < self._snapshot_at or self._stepping is not None:
+            return
+        if self.lab.step_count > self._candidate.step:
+            self._good = self._candidate
+        self._candidate = self.snapshot()
+        cost = time.perf_counter() - now
+        self._snapshot_at = now + max(SNAPSHOT_INTERVAL, cost / SNAPSHOT_SHARE)
+
+    def snapshot(self) -> checkpoint.Snapshot:
+        """The state between two steps; a step under way is finished first."""
+        self.finish_step()
+        return checkpoint.take(self.lab, values_of(self.lab.hp), self.rng)
+
+    def restore(self, snapshot: checkpoint.Snapshot) -> None:
+        """Stand where the snapshot was taken. Raises CheckpointError where it does not fit."""
+        self._stepping, self.phase, self._pending, self._metrics = None, "", [], []
+        rebuilding = {n for n, d in hyperparameters_of(self.lab.hp).items() if d.rebuilds}
+        now = values_of(self.lab.hp)
+        if any(snapshot.hyperparameters.get(name) != now[name] for name in rebuilding):
+            raise checkpoint.CheckpointError("it belongs to a network of another structure")
+        self.lab.hp = make_params(type(self.lab.hp), snapshot.hyperparameters)
+        for name, value in values_of(self.lab.hp).items():
+            if value != now[name]:
+                self.lab.changed(name)
+        checkpoint.put(self.lab, snapshot)
+        set_rng_state(snapshot.rng, self.lab.device)
+        self.rng = rng_state(self.lab.device)
+        self._good = self._candidate = snapshot
+        self.watcher.changed(restart=True)
+
+    def go_back(self) -> list[Event]:
+        """Return to the last state known to be finite."""
+        before = values_of(self.lab.hp)
+        self.playing = False
+        self.restore(self._good)
+        step = self.lab.step_count
+        events: list[Event] = [WentBack(self.number, step)]
+        for name, value in values_of(self.lab.hp).items():
+            if value != before[name]:
+                view_only = hyperparameters_of(self.lab.hp)[name].view
+                events.append(Changed(self.number, step, name, before[name], value, view_only))
+        return [*events, Paused(self.number, step)]
+
+    def status(self, now: float) -> Status:
+        epoch = self.lab.step_count / self.lab.steps_per_epoch if self.lab.steps_per_epoch else None
+        return Status(
+            self.number,
+            self.lab.step_count,
+            epoch,
+            self.phase,
+            self.playing,
+            self._rate.per_second(now) if self.playing else 0.0,
+            self.watcher.share(now),
+            device.memory(self.lab.device),
+            device.describe(self.lab.device),
+        )
+
+    def state_event(self) -> Event:
+        if self.playing:
+            return Playing(self.number, self.lab.step_count)
+        return Paused(self.number, self.lab.step_count, self.phase)
+
+
+def _never() -> bool:
+    return False
+
+
+def _always() -> bool:
+    return True
+
+
+def _numbers(values: list[Any]) -> Any:
+    """Floats and 0-d tensors as one float64 array, with one copy from the device for all tensors."""
+    tensors = [(i, v) for i, v in enumerate(values) if isinstance(v, torch.Tensor)]
+    numbers = np.array([math.nan if isinstance(v, torch.Tensor) else float(v) for v in values])
+    if tensors:
+        stacked = torch.stack([v.detach().reshape(()).float() for _, v in tensors]).cpu().numpy()
+        numbers[[i for i, _ in tensors]] = stacked
+    return numbers
+
+
+class Rate:
+    """Steps per second over the last second."""
+
+    def __init__(self) -> None:
+        self._done: list[tuple[float, int]] = []
+
+    def add(self, steps: int) -> None:
+        now = time.perf_counter()
+        self._done.append((now, steps))
+        while self._done and now - self._done[0][0] > 1.0:
+            self._done.pop(0)
+
+    def per_second(self, now: float) -> float:
+        recent = [(at, steps) for at, steps in self._done if now - at <= 1.0]
+        if len(recent) < 2:
+            return 0.0
+        span = max(recent[-1][0] - recent[0][0], 1e-9)
+        return sum(steps for _, steps in recent[1:]) / span
+
+
+class Watcher:
+    """Renders the visible views of a run, each as often as its share of the budget allows."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.visible: tuple[str, ...] = ()
+        self._version = 0
+        self._shown: dict[str, int] = {}  # the version that each view was last rendered at
+        self._due: dict[str, float] = {}
+        self._slices: dict[str, tuple[Generator[None, None, Payload], int]] = {}
+        self._cost: dict[str, float] = {}
+        self._spent: list[tuple[float, float]] = []
+
+    def changed(self, *, restart: bool = False) -> None:
+        """There is something new to see; `restart` also begins anew what is half rendered, and draws it at once."""
+        self._version += 1
+        if restart:
+            self._slices.clear()
+            self._due.clear()
+
+    def look(self, views: tuple[str, ...], drawn: dict[str, float]) -> None:
+        """Which views are visible, and what the window spent on drawing them since last time."""
+        known = views_of(self.run.lab)
+        fresh = set(views) - set(self.visible)
+        self.visible = tuple(name for name in views if name in known)
+        for name in fresh:
+            self._shown.pop(name, None)
+        for name in set(self._slices) - set(self.visible):
+            del self._slices[name]
+        now = time.perf_counter()
+        for name, seconds in drawn.items():
+            self._spend(now, seconds)
+            if name in self._due:
+                self._due[name] += seconds * max(1, len(self.visible)) / self.run.budget
+
+    def wait(self, now: float) -> float:
+        """Seconds until a visible view that shows something old may be rendered; infinite where all are fresh."""
+        stale = [name for name in self.visible if name in self._slices or self._shown.get(name) != self._version]
+        if stale and not self.run.playing:
+            return 0.0
+        return max(0.0, min((self._due.get(name, 0.0) for name in stale), default=math.inf) - now)
+
+    def next_due(self, now: float) -> str | None:
+        """The view to render next, if one may be rendered now."""
+        if not self.run.playing:
+            stale = [name for name in self.visible if self._shown.get(name) != self._version]
+            half = [name for name in stale if name in self._slices]
+            # cheap views first; what takes long follows in slices
+            return min(stale, key=lambda n: (n in half, self._cost.get(n, 0.0))) if stale else None
+        ready = [
+            name
+            for name in self.visible
+            if self._due.get(name, 0.0) <= now and (name in self._slices or self._shown.get(name) != self._version)
+        ]
+        return min(ready, key=lambda name: self._due.get(name, 0.0)) if ready else None
+
+    def render(self, name: str) -> Frame | None:
+        """Render one slice of a view; a Frame once it is complete. Raises what the view raises."""
+        begun = time.perf_counter()
+        slices, version = self._slices.pop(name, (None, self._version))
+        if slices is None:
+            slices = rendering(self.run.lab, name)
+            self._cost[name] = 0.0
+        payload = None
+        try:
+            next(slices)
+            self._slices[name] = (slices, version)
+        except StopIteration as stop:
+            payload = stop.value
+            self._shown[name] = version
+        except BaseException:
+            self._shown[name] = version  # a view that raises is tried again only when the run has changed
+            self._postpone(name, time.perf_counter() - begun + 0.1)
+            raise
+        spent = time.perf_counter() - begun
+        self._cost[name] += spent
+        self._spend(begun, spent)
+        self._postpone(name, spent)
+        if payload is None:
+            return None
+        return Frame(self.run.number, name, self.run.lab.step_count, self.run.phase, payload, self._cost[name])
+
+    def _postpone(self, name: str, spent: float) -> None:
+        interval = spent * len(self.visible) / self.run.budget
+        interval = interval if name in self._slices else max(FRAME_INTERVAL, interval)
+        self._due[name] = time.perf_counter() + interval
+
+    def _spend(self, now: float, seconds: float) -> None:
+        self._spent.append((now, seconds))
+        while self._spent and now - self._spent[0][0] > 2.0:
+            self._spent.pop(0)
+
+    def share(self, now: float) -> float:
+        """The share of the last two seconds that went into rendering and drawing."""
+        return sum(seconds for at, seconds in self._spent if now - at <= 2.0) / 2.0

@@ -1,0 +1,309 @@
+"""The session: one worker thread that owns every lab, network, optimiser and RNG, and nobody else touches them.
+
+Commands go in through a queue; the thread drains it between steps and phases and sleeps on it when nothing trains.
+Out come events (lossless, in order), metrics (append-only, in batches) and frames (the latest of each view wins). The
+window polls `news` at display rate: a Qt signal per step would leave it seconds behind.
+
+torch's default RNG is one per process, so there is one thread for all runs: they take turns, and each turn begins by
+restoring that run's RNG state. That is what makes a run the same, bit for bit, alone or beside another.
+
+This module imports neither torch nor a lab before its thread runs: the window opens while torch is still loading.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import math
+import queue
+import threading
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from engine.messages import (
+    Act,
+    Budget,
+    Close,
+    Closed,
+    Command,
+    Event,
+    Failed,
+    Frame,
+    GoBack,
+    Log,
+    Look,
+    MetricBatch,
+    MicroStep,
+    NeedsData,
+    News,
+    Open,
+    Pause,
+    Play,
+    Poke,
+    Quit,
+    RunSpec,
+    Save,
+    Saved,
+    Set,
+    Speed,
+    Status,
+    StepOnce,
+)
+
+if TYPE_CHECKING:
+    from engine.run import Run
+
+TURN = 0.006  # seconds of training between two looks at the queue
+STATUS_INTERVAL = 0.1
+
+
+class Session:
+    """The worker thread and its mailboxes. Methods may be called from any thread; none of them waits for training."""
+
+    def __init__(self, *, threads: int = 0) -> None:
+        self._inbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._events: list[Event] = []
+        self._metrics: list[MetricBatch] = []
+        self._frames: dict[tuple[int, str], Frame] = {}
+        self._status: dict[int, Status] = {}
+        self._runs: dict[int, Run] = {}
+        self._threads = threads
+        self._status_at = 0.0
+        # daemon, so that an interpreter that exits without quit() reaches atexit; quit() joins in any case
+        self._thread = threading.Thread(target=self._main, name="deepscope-session", daemon=True)
+        self._thread.start()
+        atexit.register(self.quit)
+
+    # ------------------------------------------------------------------------------------ from any thread
+
+    def send(self, command: Command) -> None:
+        """Queue a command; it is carried out between two steps or phases."""
+        self._inbox.put(command)
+
+    def news(self) -> News:
+        """All that happened since the last call."""
+        with self._lock:
+            news = News(
+                tuple(self._events), tuple(self._metrics), tuple(self._frames.values()), tuple(self._status.values())
+            )
+            self._events, self._metrics, self._frames, self._status = [], [], {}, {}
+        return news
+
+    def quit(self) -> None:
+        """Close all runs and end the thread; returns when it has ended. May be called again."""
+        atexit.unregister(self.quit)
+        if self._thread.is_alive():
+            self.send(Quit())
+            self._thread.join()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    # ------------------------------------------------------------------------------------- on the thread
+
+    def _main(self) -> None:
+        import engine.run  # noqa: F401  torch is loaded here, on the worker, while the window already stands
+
+        while True:
+            try:
+                command = self._inbox.get(timeout=self._patience())
+            except queue.Empty:
+                command = None
+            if isinstance(command, Quit):
+                break
+            if command is not None:
+                self._guarded(command)
+            else:
+                self._turn()
+        self._runs.clear()
+
+    def _patience(self) -> float | None:
+        """How long to wait for a command: not at all while there is work, for ever when there is none."""
+        if not self._inbox.empty():
+            return 0.0
+        now = time.perf_counter()
+        waits = [run.wait() for run in self._runs.values() if run.playing]
+        waits += [run.watcher.wait(now) for run in self._runs.values()]
+        shortest = min(waits, default=math.inf)
+        return None if shortest == math.inf else shortest
+
+    def _turn(self) -> None:
+        for run in list(self._runs.values()):
+            if run.playing and run.wait() <= 0:
+                self._train(run)
+            self._render(run)
+        self._report_status()
+
+    def _train(self, run: Run) -> None:
+        busy = self._inbox.empty
+        try:
+            run.work(TURN, lambda: not busy())
+        except Exception as error:
+            run.playing = False
+            self._fail(run.number, "step", error, run)
+            self._post(run.state_event())
+        self._flush(run)
+
+    def _flush(self, run: Run, *, force: bool = False) -> None:
+        for event in run.applied:
+            self._post(event)
+        run.applied = []
+        try:
+            batch, diverged = run.flush(time.perf_counter(), force=force)
+        except Exception as error:
+            run.playing = False
+            self._fail(run.number, "step", error, run)
+            self._post(run.state_event())
+            return
+        if batch is not None:
+            with self._lock:
+                self._metrics.append(batch)
+        if diverged is not None:
+            run.playing = False
+            self._post(diverged)
+            self._post(run.state_event())
+
+    def _render(self, run: Run) -> None:
+        name = run.watcher.next_due(time.perf_counter())
+        if name is None:
+            return
+        try:
+            frame = run.watcher.render(name)
+        except Exception as error:
+            self._fail(run.number, f"view {name}", error, run)
+            return
+        if frame is not None:
+            with self._lock:
+                self._frames[run.number, name] = frame
+
+    def _report_status(self, *, now: bool = False) -> None:
+        at = time.perf_counter()
+        if now or at - self._status_at >= STATUS_INTERVAL:
+            self._status_at = at
+            status = {number: run.status(at) for number, run in self._runs.items()}
+            with self._lock:
+                self._status.update(status)
+
+    def _post(self, event: Event) -> None:
+        with self._lock:
+            self._events.append(event)
+
+    def _guarded(self, command: Command) -> None:
+        run = self._runs.get(command.run)
+        try:
+            if isinstance(command, Open):
+                self._open(command)
+            elif run is not None:  # a run closed meanwhile: what is said to it is void
+                self._carry_out(command, run)
+                self._flush(run, force=not run.playing)
+        except Exception as error:
+            if run is not None and isinstance(command, StepOnce | MicroStep | Pause):
+                run.playing = False
+            self._fail(command.run, _what(command), error, run, command)
+            if run is not None:
+                self._post(run.state_event())
+        self._report_status(now=True)
+
+    def _open(self, command: Open) -> None:
+        from engine import checkpoint
+        from engine.data import DataMissing
+        from engine.run import Run
+
+        try:
+            if command.resume is None:
+                run = Run(command.run, command.spec, threads=self._threads)
+            else:
+                spec, snapshot, _ = checkpoint.load(command.resume)
+                spec = RunSpec(spec.lab, spec.hyperparameters, spec.dataset, spec.seed, command.spec.device)
+                run = Run(command.run, spec, threads=self._threads)
+                run.restore(snapshot)
+        except DataMissing as missing:
+            self._post(NeedsData(command.run, command.spec, missing.dataset, str(missing)))
+            return
+        self._runs[command.run] = run
+        self._post(run.opened())
+        self._post(run.state_event())
+
+    def _carry_out(self, command: Command, run: Run) -> None:
+        match command:
+            case Play():
+                run.playing = True
+                self._post(run.state_event())
+            case Pause():
+                run.playing = False
+                self._post(run.state_event())
+            case StepOnce():
+                run.playing = False
+                run.step_once()
+                self._post(run.state_event())
+            case MicroStep():
+                run.playing = False
+                run.micro_step()
+                self._post(run.state_event())
+            case Set():
+                self._post_all(run.set(command))
+            case Poke():
+                self._post_all(run.poke(command))
+            case Act():
+                self._post_all(run.act(command))
+            case Look(views=views, drawn=drawn):
+                run.watcher.look(views, dict(drawn))
+            case Speed(steps_per_second=speed):
+                run.speed = speed
+            case Budget(share=share):
+                run.budget = min(1.0, max(0.01, share))
+            case Save():
+                self._save(command, run)
+            case GoBack():
+                self._post_all(run.go_back())
+            case Close():
+                del self._runs[run.number]
+                self._post(Closed(run.number))
+            case _:
+                self._post(Log(run.number, f"unknown command {type(command).__name__}"))
+
+    def _post_all(self, events: list[Event]) -> None:
+        for event in events:
+            self._post(event)
+
+    def _save(self, command: Save, run: Run) -> None:
+        from engine import checkpoint
+
+        snapshot = run.snapshot()
+        checkpoint.save(command.path, run.spec, snapshot)
+        self._post(Saved(run.number, snapshot.step, command.path))
+
+    def _fail(self, number: int, what: str, error: Exception, run: Run | None, command: Command | None = None) -> None:
+        from engine.faults import explain
+
+        summary, expected = explain(error, run.lab if run else None)
+        spec: Any = run.spec if run else getattr(command, "spec", RunSpec(""))
+        step = run.lab.step_count if run else 0
+        trace = "".join(traceback.format_exception(error))
+        # the traceback holds the frames, and with them the tensors of the failed step
+        with contextlib.suppress(AttributeError):
+            error.__traceback__ = None
+        self._post(Failed(number, what, summary, trace, step, spec, expected))
+
+
+def _what(command: Command) -> str:
+    match command:
+        case Open(resume=None):
+            return "open"
+        case Open():
+            return "resume"
+        case Save():
+            return "save"
+        case Set(name=name):
+            return f"set {name}"
+        case Poke(view=view):
+            return f"edit {view}"
+        case Act(action=action):
+            return f"action {action}"
+        case StepOnce() | MicroStep():
+            return "step"
+        case _:
+            return type(command).__name__.lower()

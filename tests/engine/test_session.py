@@ -1,0 +1,431 @@
+"""The session, tried with labs written for it: order of events, exactness, faults, and random command sequences."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import engine.checkpoint
+import engine.run
+from engine import messages as m
+from engine.checkpoint import same, take
+from engine.hyperparameters import flag, integer, real
+from engine.lab import Lab, LabError, action, advance, start, view
+from engine.payloads import BarsData, Pick, WeightEdit
+from engine.session import Session
+from engine.views import Bars, Curves, Heatmap
+
+
+@dataclass(frozen=True)
+class Params:
+    lr: float = real(0.01, 1e-5, 1.0, log=True, live=True, typed_high=1e6, help="Step size")
+    noise: float = real(0.1, 0.0, 1.0, live=True, help="Noise on the inputs")
+    shown: int = integer(3, 1, 3, view=True, help="How many weights are shown")
+    width: int = integer(8, 1, 64, help="Hidden units")
+    broken_step: bool = flag(False, live=True, help="Raise in the step")
+    broken_view: bool = flag(False, view=True, help="Raise in a view")
+
+
+class Tiny(Lab):
+    """A regression with dropout, so that the RNG matters at every step."""
+
+    title, chapter, summary = "Tiny", "Foundations", "For tests"
+    Params = Params
+    layout = "loss weights slow"
+    state = ("net", "optimizer", "chosen")
+
+    def build(self) -> None:
+        hidden = nn.Linear(3, self.hp.width)
+        self.net = nn.Sequential(hidden, nn.ReLU(), nn.Dropout(0.2), nn.Linear(self.hp.width, 1)).to(self.device)
+        self.optimizer = torch.optim.SGD(self.net.parameters(), momentum=0.5)
+        self.chosen = 0
+        self.steps_per_epoch = 10
+
+    def step(self) -> Any:
+        if self.hp.broken_step:
+            raise ValueError("the step is broken")
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.hp.lr
+        x = torch.randn(16, 3) + self.hp.noise
+        loss = ((self.net(x) - x.sum(1, keepdim=True)) ** 2).mean()
+        yield "forward"
+        self.optimizer.zero_grad()
+        loss.backward()
+        yield "backward"
+        self.optimizer.step()
+        return {"loss": loss.detach(), "twice": 2 * float(loss.detach())}
+
+    loss = Curves("Loss", metrics=("loss",), help="The loss")
+
+    @view(Heatmap("Weights", help="First layer"))
+    def weights(self) -> Any:
+        if self.hp.broken_view:
+            raise RuntimeError("the view is broken")
+        torch.rand(100)  # draws from the watcher's RNG, not from the run's
+        self.net(torch.ones(1, 3))
+        return self.net[0].weight[: self.hp.shown]
+
+    @weights.edit
+    def weights(self, gesture: WeightEdit) -> None:
+        with torch.no_grad():
+            self.net[0].weight[gesture.row, gesture.column] = gesture.value
+
+    @view(Bars("Slow", help="In slices"))
+    def slow(self) -> Any:
+        values = []
+        for _ in range(3):
+            values.append(float(torch.rand(())))
+            yield
+        return BarsData(("a", "b", "c"), values, chosen=self.chosen)
+
+    @slow.probe
+    def slow(self, gesture: Pick) -> None:
+        if gesture.index > 2:
+            raise LabError("there are three bars")
+        self.chosen = gesture.index
+
+    @action("Shrink", help="Halve the weights")
+    def shrink(self) -> None:
+        with torch.no_grad():
+            self.net[0].weight.mul_(0.5)
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine.run, "load_lab", lambda _: Tiny)
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    session = Session()
+    yield session
+    session.quit()
+    assert not session.alive
+
+
+class Reader:
+    """Collects the news of a session."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.events: list[m.Event] = []
+        self.frames: dict[str, m.Frame] = {}
+        self.metrics: dict[str, dict[int, float]] = {}
+        self.status: m.Status | None = None
+
+    def read(self) -> None:
+        news = self.session.news()
+        self.events += news.events
+        for frame in news.frames:
+            self.frames[frame.view] = frame
+        for batch in news.metrics:
+            for name, (steps, values) in batch.series.items():
+                self.metrics.setdefault(name, {}).update(zip(steps.tolist(), values.tolist(), strict=True))
+        for status in news.status:
+            self.status = status
+
+    def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+        deadline = time.monotonic() + seconds
+        pause = threading.Event()
+        while True:
+            self.read()
+            found = condition()
+            if found:
+                return found
+            assert time.monotonic() < deadline, f"waited in vain; events: {self.events}"
+            assert self.session.alive
+            pause.wait(0.002)
+
+    def event(self, kind: type[Any], **fields: Any) -> Any:
+        def find() -> Any:
+            for event in self.events:
+                if isinstance(event, kind) and all(getattr(event, k) == v for k, v in fields.items()):
+                    return event
+            return None
+
+        return self.until(find)
+
+
+def reference(steps: int, seed: int = 0) -> Lab:
+    """The bare loop: no session, nobody watching."""
+    torch.set_num_threads(1)
+    lab = start(Tiny, seed=seed)
+    for _ in range(steps):
+        advance(lab)
+    return lab
+
+
+def saved_state(session: Session, reader: Reader, run: int, path: Path) -> tuple[int, Any]:
+    """Save a run and stop it: the bare loop that it is compared with draws from the same RNG."""
+    session.send(m.Save(run, path))
+    session.send(m.Close(run))
+    reader.event(m.Saved, run=run, path=path)
+    reader.event(m.Closed, run=run)
+    _, snapshot, _ = engine.checkpoint.load(path)
+    return snapshot.step, snapshot
+
+
+def same_as_reference(snapshot: Any, seed: int = 0) -> bool:
+    lab = reference(snapshot.step, seed)
+    kept = take(lab, {}, (torch.get_rng_state(), None))
+    return same(kept.state, snapshot.state) and same(kept.rng[0], snapshot.rng[0])
+
+
+def test_steps_and_phases(session: Session) -> None:
+    reader = Reader(session)
+    session.send(m.Open(1, m.RunSpec("tiny")))
+    opened = reader.event(m.Opened)
+    assert opened.spec.hyperparameters["width"] == 8
+    assert opened.lab.probes == {"slow"}
+    assert opened.lab.edits == {"weights"}
+    assert opened.facts == {"parameters": "41"}
+    session.send(m.MicroStep(1))
+    reader.event(m.Paused, step=0, phase="forward")
+    session.send(m.MicroStep(1))
+    reader.event(m.Paused, step=0, phase="backward")
+    session.send(m.MicroStep(1))
+    reader.event(m.Paused, step=1, phase="")
+    session.send(m.MicroStep(1))
+    session.send(m.StepOnce(1))
+    reader.event(m.Paused, step=2, phase="")
+    reader.until(lambda: len(reader.metrics.get("loss", {})) == 2)
+    assert reader.metrics["twice"][2] == pytest.approx(2 * reader.metrics["loss"][2])
+
+
+def test_watched_is_unwatched(session: Session, tmp_path: Path) -> None:
+    reader = Reader(session)
+    session.send(m.Open(1, m.RunSpec("tiny", seed=3)))
+    session.send(m.Look(1, ("weights", "slow")))
+    session.send(m.Budget(1, 1.0))
+    session.send(m.Play(1))
+    reader.until(lambda: {"weights", "slow"} <= reader.frames.keys() and reader.status and reader.status.step > 100)
+    step, snapshot = saved_state(session, reader, 1, tmp_path / "a.deepscope")
+    assert step > 100
+    assert same_as_reference(snapshot, seed=3)
+
+
+def test_alone_is_beside_another(session: Session, tmp_path: Path) -> None:
+    reader = Reader(session)
+    session.send(m.Open(1, m.RunSpec("tiny", seed=3)))
+    session.send(m.Open(2, m.RunSpec("tiny", seed=4)))
+    session.send(m.Play(1))
+    session.send(m.Play(2))
+    reader.until(lambda: max(reader.metrics.get("loss", {0: 0})) > 50)
+    saved = [saved_state(session, reader, run, tmp_path / f"{run}.deepscope") for run in (1, 2)]
+    for (step, snapshot), seed in zip(saved, (3, 4), strict=True):
+        assert step > 10
+        assert same_as_reference(snapshot, seed)
+
+
+def test_resumed_is_uninterrupted(session: Session, tmp_path: Path) -> None:
+    reader = Reader(session)
+    session.send(m.Open(1, m.RunSpec("tiny", seed=5)))
+    for _ in range(7):
+        session.send(m.StepOnce(1))
+    session.send(m.MicroStep(1))  # saving finishes the step under way
+    step, _ = saved_state(session, reader, 1, tmp_path / "a.deepscope")
+    assert step == 8
+    session.send(m.Open(2, m.RunSpec("tiny", device="cpu"), resume=tmp_path / "a.deepscope"))
+    assert reader.event(m.Opened, run=2).step == 8
+    for _ in range(5):
+        session.send(m.StepOnce(2))
+    step, snapshot = saved_state(session, reader, 2, tmp_path / "b.deepscope")
+    assert step == 13
+    assert same_as_reference(snapshot, seed=5)
+
+
+def test_live_hyperparameters_act_between_steps_and_keep_the_weights(session: Session) -> None:
+    reader = Reader(session)
+    session.send(m.Open(1, m.RunSpec("tiny")))
+    session.send(m.StepOnce(1))
+    session.send(m.MicroStep(1))
+    session.send(m.Set(1, "lr", 0.5))
+    session.send(m.Set(1, "shown", 1))
+    assert reader.event(m.Changed, name="shown").view_only
+    assert not [e for e in reader.events if isinstance(e, m.Changed) and e.name == "lr"]
+    session.send(m.StepOnce(1))
+    session.send(m.StepOnce(1))
+    changed = reader.event(m.Changed, name="lr")
+    assert (changed.step, changed.old, changed.new) == (2, 0.01, 0.5)
+    session.send(m.Set(1, "lr", 1e9))
+    assert "from 1e-05 to 1e+06" in reader.event(m.Failed, what="set lr").summary
+    session.send(m.Set(1, "width", 9))
+    assert reader.event(m.Failed, what="set width").expected
+
+
+def test_pokes_and_actions(session: Session) -> None:
+    reader = Reader(session)
+    session.send(m.Open(1, m.RunSpec("tiny")))
+    session.send(m.Look(1, ("weights", "slow")))
+    session.send(m.Poke(1, "weights", WeightEdit(0, 1, 2, 7.0), edit=True))
+    reader.event(m.Edited, what="Weights")
+    reader.until(lambda: "weights" in reader.frames and reader.frames["weights"].payload.values[0, 1, 2] == 7.0)
+    session.send(m.Act(1, "shrink"))
+    reader.event(m.Edited, what="Shrink")
+    reader.until(lambda: reader.frames["weights"].payload.values[0, 1, 2] == 3.5)
+    session.send(m.Poke(1, "slow", Pick(2)))
+    reader.until(lambda: "slow" in reader.frames and reader.frames["slow"].payload.chosen == 2)
+    session.send(m.Poke(1, "slow", Pick(3)))
+    assert reader.event(m.Failed, what="edit slow").summary == "there are three bars"
+
+
+def test_divergence_pauses_names_the_step_and_goes_back(session: Session) -> None:
+    reader = Reader(session)
+    session.send(m.Open(1, m.RunSpec("tiny")))
+    session.send(m.Set(1, "lr", 1e6))
+    session.send(m.Set(1, "noise", 1.0))
+    session.send(m.Play(1))
+    diverged = reader.event(m.Diverged)
+    bad = [step for step, value in reader.metrics["loss"].items() if not abs(value) < float("inf")]
+    assert diverged.step == min(bad)
+    assert "1e+06" in diverged.cause
+    assert diverged.back_to is not None
+    reader.event(m.Paused)
+    session.send(m.GoBack(1))
+    back = reader.event(m.WentBack)
+    assert back.step == diverged.back_to
+    assert reader.event(m.Changed, name="lr", new=0.01).step == back.step
+    reader.metrics.clear()
+    session.send(m.StepOnce(1))
+    reader.until(lambda: reader.metrics.get("loss"))
+    assert all(abs(value) < float("inf") for value in reader.metrics["loss"].values())
+
+
+def test_faults_are_told_and_survived(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = Reader(session)
+    session.send(m.Open(1, m.RunSpec("tiny")))
+    session.send(m.Look(1, ("weights", "slow")))
+    session.send(m.Set(1, "broken_view", True))
+    failed = reader.event(m.Failed, what="view weights")
+    assert "the view is broken" in failed.summary
+    assert "RuntimeError" in failed.traceback
+    assert not failed.expected
+    reader.until(lambda: "slow" in reader.frames)  # the others go on
+    session.send(m.Set(1, "broken_view", False))
+    session.send(m.Set(1, "broken_step", True))
+    session.send(m.Play(1))
+    assert reader.event(m.Failed, what="step").spec.lab == "tiny"
+    assert reader.status is not None
+    reader.until(lambda: not reader.status.playing)
+    session.send(m.Set(1, "broken_step", False))
+    session.send(m.StepOnce(1))
+    reader.event(m.Paused, step=1)
+
+    kept = tmp_path / "kept.deepscope"
+    session.send(m.Save(1, kept))
+    reader.event(m.Saved)
+    before = kept.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.checkpoint.os, "fsync", full)
+        session.send(m.Save(1, kept))
+        assert "disk is full" in reader.event(m.Failed, what="save").summary
+    assert kept.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [kept]
+
+    session.send(m.Open(2, m.RunSpec("tiny", {"width": 0})))
+    assert "from 1 to 64" in reader.event(m.Failed, what="open", run=2).summary
+    session.send(m.Open(3, m.RunSpec("tiny", device="abacus")))
+    assert "no device 'abacus'" in reader.event(m.Failed, what="open", run=3).summary
+
+
+def test_speed_and_budget_are_kept(session: Session) -> None:
+    reader = Reader(session)
+    session.send(m.Open(1, m.RunSpec("tiny")))
+    session.send(m.Look(1, ("weights", "slow")))
+    session.send(m.Speed(1, 50.0))
+    session.send(m.Play(1))
+    begun = time.monotonic()
+    reader.until(lambda: reader.status and reader.status.step >= 25)
+    assert time.monotonic() - begun > 0.35  # 25 steps at 50 a second
+    session.send(m.Speed(1, None))
+    reader.until(lambda: reader.status and reader.status.step >= 1000)
+    session.send(m.Pause(1))
+    reader.event(m.Paused, phase="", run=1)
+
+
+OPERATIONS = st.lists(
+    st.sampled_from(
+        ["play", "pause", "step", "micro", "set", "bad-set", "poke", "bad-poke", "edit", "act", "save", "load", "restart", "look", "unlook", "back", "speed", "broken", "mended", "close"]
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(operations=OPERATIONS)
+def test_random_commands_hang_nothing_and_lose_nothing(operations: list[str], tmp_path: Path) -> None:
+    session = Session()
+    reader = Reader(session)
+    run, path = 1, tmp_path / "random.deepscope"
+    session.send(m.Open(run, m.RunSpec("tiny")))
+    expected_failures = 0
+    for operation in operations:
+        match operation:
+            case "play":
+                session.send(m.Play(run))
+            case "pause":
+                session.send(m.Pause(run))
+            case "step":
+                session.send(m.StepOnce(run))
+            case "micro":
+                session.send(m.MicroStep(run))
+            case "set":
+                session.send(m.Set(run, "noise", 0.2))
+            case "bad-set":
+                session.send(m.Set(run, "nothing", 1))
+                expected_failures += 1
+            case "poke":
+                session.send(m.Poke(run, "slow", Pick(1)))
+            case "bad-poke":
+                session.send(m.Poke(run, "weights", Pick(1)))
+                expected_failures += 1
+            case "edit":
+                session.send(m.Poke(run, "weights", WeightEdit(0, 0, 0, 0.5), edit=True))
+            case "act":
+                session.send(m.Act(run, "shrink"))
+            case "save":
+                session.send(m.Save(run, path))
+            case "load" | "restart":
+                session.send(m.Close(run))
+                run += 1
+                resume = path if operation == "load" and path.exists() else None
+                session.send(m.Open(run, m.RunSpec("tiny"), resume))
+            case "look":
+                session.send(m.Look(run, ("weights", "slow", "unknown")))
+            case "unlook":
+                session.send(m.Look(run, ()))
+            case "back":
+                session.send(m.GoBack(run))
+            case "speed":
+                session.send(m.Speed(run, 100.0))
+            case "broken" | "mended":
+                session.send(m.Set(run, "broken_step", operation == "broken"))
+            case "close":
+                session.send(m.Close(run))
+                run += 1
+                session.send(m.Open(run, m.RunSpec("tiny")))
+    session.send(m.Set(run, "broken_step", False))
+    session.send(m.Pause(run))
+    session.send(m.Open(run + 1, m.RunSpec("tiny")))  # the last thing asked for is answered
+    reader.event(m.Opened, run=run + 1)
+    session.quit()
+    reader.read()
+    assert not session.alive
+    assert not [thread for thread in threading.enumerate() if thread.name == "deepscope-session"]
+    unexpected = [e for e in reader.events if isinstance(e, m.Failed) and "is broken" not in e.summary]
+    assert len(unexpected) == expected_failures, unexpected
