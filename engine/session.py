@@ -144,7 +144,7 @@ class Session:
         except Exception as error:
             run.playing = False
             self._fail(run.number, "step", error, run)
-            self._post(run.state_event())
+            self._post_state(run)
         self._flush(run)
 
     def _flush(self, run: Run, *, force: bool = False) -> None:
@@ -156,7 +156,7 @@ class Session:
         except Exception as error:
             run.playing = False
             self._fail(run.number, "step", error, run)
-            self._post(run.state_event())
+            self._post_state(run)
             return
         if batch is not None:
             with self._lock:
@@ -164,7 +164,7 @@ class Session:
         if diverged is not None:
             run.playing = False
             self._post(diverged)
-            self._post(run.state_event())
+            self._post_state(run)
 
     def _render(self, run: Run) -> None:
         name = run.watcher.next_due(time.perf_counter())
@@ -204,7 +204,7 @@ class Session:
                 run.playing = False
             self._fail(command.run, _what(command), error, run, command)
             if run is not None:
-                self._post(run.state_event())
+                self._post_state(run)
         self._report_status(now=True)
 
     def _open(self, command: Open) -> None:
@@ -225,24 +225,24 @@ class Session:
             return
         self._runs[command.run] = run
         self._post(run.opened())
-        self._post(run.state_event())
+        self._post_state(run)
 
     def _carry_out(self, command: Command, run: Run) -> None:
         match command:
             case Play():
                 run.playing = True
-                self._post(run.state_event())
+                self._post_state(run)
             case Pause():
                 run.playing = False
-                self._post(run.state_event())
+                self._post_state(run)
             case StepOnce():
                 run.playing = False
                 run.step_once()
-                self._post(run.state_event())
+                self._post_state(run)
             case MicroStep():
                 run.playing = False
                 run.micro_step()
-                self._post(run.state_event())
+                self._post_state(run)
             case Set():
                 self._post_all(run.set(command))
             case Poke():
@@ -264,6 +264,11 @@ class Session:
                 self._post(Closed(run.number))
             case _:
                 self._post(Log(run.number, f"unknown command {type(command).__name__}"))
+
+    def _post_state(self, run: Run) -> None:
+        """Whether a run trains or stands still; its status goes along, as none may follow for a long time."""
+        self._post(run.state_event())
+        self._report_status(now=True)
 
     def _post_all(self, events: list[Event]) -> None:
         for event in events:
