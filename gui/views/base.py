@@ -10,7 +10,7 @@ from PySide6.QtCore import QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QToolTip, QWidget
 
-from engine.payloads import Payload
+from engine.payloads import Gesture, Payload
 from engine.views import Description
 from gui import theme
 
@@ -49,6 +49,7 @@ class ViewWidget(QWidget):
         self.probes, self.edits = probes, edits
         self.payload: Any = None
         self.step = 0
+        self.said = ""  # what stands in the hint's place now
         self.setAccessibleName(description.title)
         self.setAccessibleDescription(description.help)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -61,8 +62,21 @@ class ViewWidget(QWidget):
         self.payload, self.step = payload, step
         self.take(payload)
         self.spent += time.perf_counter() - begin
-        if hint := getattr(payload, "hint", ""):
+        if (hint := getattr(payload, "hint", "")) and not self.said:
             self.hint.emit(hint)
+
+    def say(self, text: str) -> None:
+        """Put what is under the pointer in the hint's place; "" restores the payload's hint or the description's."""
+        if text != self.said:
+            self.said = text
+            self.hint.emit(text or getattr(self.payload, "hint", ""))
+
+    def send(self, gesture: Gesture, *, edit: bool = False) -> None:
+        """Emit a gesture where the lab handles it: as a probe, or as an edit where it is one or there is no probe."""
+        if self.edits and (edit or not self.probes):
+            self.gesture.emit(gesture, True)
+        elif self.probes:
+            self.gesture.emit(gesture, False)
 
     def take(self, payload: Any) -> None:
         """React to a new payload; the default repaints."""
