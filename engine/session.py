@@ -70,6 +70,7 @@ class Session:
         self._status: dict[int, Status] = {}
         self._runs: dict[int, Run] = {}
         self._threads = threads
+        self.devices: dict[str, str] = {}  # once torch is loaded: what this machine computes on, the fastest first
         self._status_at = 0.0
         # daemon, so that an interpreter that exits without quit() reaches atexit; quit() joins in any case
         self._thread = threading.Thread(target=self._main, name="deepscope-session", daemon=True)
@@ -106,7 +107,9 @@ class Session:
 
     def _main(self) -> None:
         import engine.run  # noqa: F401  torch is loaded here, on the worker, while the window already stands
+        from engine import device
 
+        self.devices = {name: device.describe(name) for name in device.available()}
         while True:
             try:
                 command = self._inbox.get(timeout=self._patience())
