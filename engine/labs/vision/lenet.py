@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,29 +14,24 @@ from engine.lab import Lab, Metrics, Proof, Step, action, view
 from engine.payloads import BarsData, CanvasData, Drawing, Gesture, HeatmapData, ImageGroup, ImagesData, Pick
 from engine.views import Bars, Canvas, Curves, Heatmap, Images
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "ReLU": F.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "GELU": F.gelu, "none": lambda x: x
-}  # fmt: skip
-SLICE, EVERY = 128, 10  # so many held-out pictures are judged every so many steps
-RECENT = 1024  # the validation curves are means over so many judgements
+ACTIVATIONS = {"ReLU": nn.ReLU(), "tanh": nn.Tanh(), "sigmoid": nn.Sigmoid(), "GELU": nn.GELU(), "none": nn.Identity()}
+SLICE, EVERY, RECENT = 128, 10, 1024  # held-out pictures judged at a time; steps between; averaged in the curves
 
 
 @dataclass(frozen=True)
 class LeNetParams:
     learning_rate: float = real(2e-3, 1e-5, 1, log=True, live=True, help="Step size; SGD likes it ten times larger")
-    decay: float = real(0, 0, 2, live=True, label="Rate decay", help="The rate is divided by 1 + decay × epochs done")
+    rate_decay: float = real(0, 0, 2, live=True, help="The learning rate is divided by 1 + this × epochs done")
     batch_size: int = integer(64, 1, 256, live=True, unit="pictures", help="Pictures averaged over in one step")
     dropout: float = real(0, 0, 0.9, live=True, help="Share of the dense layers' units silenced at random in training")
     weight_decay: float = real(1e-4, 0, 0.1, live=True, help="How strongly weights are pulled towards zero")
-    optimizer: str = choice(
-        "Adam", ("Adam", "momentum", "SGD"), live=True, label="Optimiser", help="How gradients become steps"
-    )
-    shift: int = integer(
-        0, 0, 4, live=True, unit="px", label="Random shift", help="Training pictures move by up to this"
+    optimiser: str = choice("Adam", ("Adam", "momentum", "SGD"), live=True, help="How gradients become steps")
+    random_shift: int = integer(
+        0, 0, 4, live=True, unit="px", help="Training pictures are moved at random by up to this"
     )
     filters1: int = integer(6, 1, 32, label="Filters, layer 1", help="Patterns that layer 1 looks for in the picture")
     filters2: int = integer(16, 1, 64, label="Filters, layer 2", help="Patterns it looks for in layer 1's maps")
-    kernel: str = choice("5", ("3", "5", "7"), label="Kernel size", help="Width and height of a filter, in pixels")
+    kernel_size: str = choice("5", ("3", "5", "7"), help="Width and height of a filter, in pixels")
     activation: str = choice("ReLU", tuple(ACTIVATIONS), help="The non-linearity after each layer; 1998's was tanh")
     pooling: str = choice("max", ("max", "average"), help="How 2 × 2 neighbours become one; 1998's was the average")
     batch_norm: bool = flag(False, help="Normalise each map over the batch before the activation")
@@ -48,7 +42,7 @@ class Net(nn.Module):
 
     def __init__(self, hp: LeNetParams, classes: int) -> None:
         super().__init__()
-        k = int(hp.kernel)
+        k = int(hp.kernel_size)
         self.side = 14 - k + 1  # of layer 2's maps: 10 for 5 × 5 filters
         self.conv1 = nn.Conv2d(1, hp.filters1, k, padding=k // 2)
         self.conv2 = nn.Conv2d(hp.filters1, hp.filters2, k)
@@ -59,13 +53,13 @@ class Net(nn.Module):
         self.dense3 = nn.Linear(84, classes)
         self.dropout = nn.Dropout(hp.dropout)
         self.activation = ACTIVATIONS[hp.activation]
-        self.pool: Callable[[Tensor, int], Tensor] = F.max_pool2d if hp.pooling == "max" else F.avg_pool2d
+        self.pool = nn.MaxPool2d(2) if hp.pooling == "max" else nn.AvgPool2d(2)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures (B, 1, 28, 28) in 0..1 to the maps of both layers and the logits."""
         maps1 = self.activation(self.norm1(self.conv1(x)))  # (B, 6, 28, 28)
-        maps2 = self.activation(self.norm2(self.conv2(self.pool(maps1, 2))))  # (B, 16, 10, 10)
-        h = self.pool(maps2, 2).flatten(1)  # (B, 16 · 5 · 5)
+        maps2 = self.activation(self.norm2(self.conv2(self.pool(maps1))))  # (B, 16, 10, 10)
+        h = self.pool(maps2).flatten(1)  # (B, 16 · 5 · 5)
         h = self.dropout(self.activation(self.dense1(h)))  # (B, 120)
         h = self.dropout(self.activation(self.dense2(h)))  # (B, 84)
         return maps1, maps2, self.dense3(h)  # logits (B, 10)
@@ -78,11 +72,7 @@ class LeNet(Lab):
     designs the filters: they start as noise and become detectors of edges and strokes while you watch.
     """
 
-    title, chapter, summary = (
-        "LeNet on digits",
-        "Vision",
-        "Filters and feature maps as they form; draw a digit yourself",
-    )
+    title, chapter, summary = "LeNet on digits", "Vision", "Filters and maps as they form; draw a digit yourself"
     order = 20
     Params = LeNetParams
     datasets = ("digits", "mnist", "fashion-mnist")
@@ -95,12 +85,9 @@ class LeNet(Lab):
         canvas    chances  confusion  wrong
     """
     proof = Proof(
-        "accuracy on MNIST's 10,000 test digits",
-        0.985,
-        dataset="mnist",
-        seconds=60,
-        settings=(("shift", 1), ("decay", 0.5)),
-    )
+        "accuracy on MNIST's 10,000 test digits", bar=0.985, dataset="mnist", seconds=60,
+        settings=(("learning_rate", 3e-3), ("rate_decay", 1.0), ("random_shift", 1)),
+    )  # fmt: skip
 
     def build(self) -> None:
         data = load_images(self.dataset, 28)
@@ -110,21 +97,21 @@ class LeNet(Lab):
         self.held_out = data.test[mixed].to(self.device)  # (M, 1, 28, 28), mixed so that all slices are alike
         self.answers = data.test_labels[mixed].to(self.device)  # (M,)
         self.net = Net(self.hp, len(data.classes)).to(self.device)
-        self.changed("optimizer")
+        self.changed("optimiser")
         self.queue = torch.randperm(len(self.x), device=self.device)  # the order of this epoch
         self.position = self.epoch = 0
         self.predicted = torch.full_like(self.answers, -1)  # (M,) each one's latest judgement, -1 before the first
         self.losses = torch.zeros(len(self.answers), device=self.device)  # (M,)
-        self.judged = 0
+        self.judged, self.listed = 0, list[int]()
         self.shown, self.drawing = 0, self.held_out[0, 0].clone()  # (28, 28); shown is -1 where the viewer drew it
         self.changed("batch_size")
 
     def changed(self, name: str) -> None:
-        if name == "optimizer":
-            if self.hp.optimizer == "Adam":  # with decoupled weight decay (Loshchilov and Hutter, 2019)
+        if name == "optimiser":
+            if self.hp.optimiser == "Adam":  # with decoupled weight decay (Loshchilov and Hutter, 2019)
                 self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(self.net.parameters(), fused=True)
             else:
-                momentum = 0.9 if self.hp.optimizer == "momentum" else 0.0
+                momentum = 0.9 if self.hp.optimiser == "momentum" else 0.0
                 self.optimizer = torch.optim.SGD(self.net.parameters(), momentum=momentum)
         self.net.dropout.p = self.hp.dropout
         self.steps_per_epoch = len(self.x) / min(self.hp.batch_size, len(self.x))
@@ -137,7 +124,7 @@ class LeNet(Lab):
             self.position, self.epoch = 0, self.epoch + 1
         chosen = self.queue[self.position : self.position + size]
         self.position += size
-        return shifted(self.x[chosen], self.hp.shift), self.y[chosen]
+        return shifted(self.x[chosen], self.hp.random_shift), self.y[chosen]
 
     def step(self) -> Step:
         x, y = self.batch()  # (B, 1, 28, 28), (B,)
@@ -148,7 +135,7 @@ class LeNet(Lab):
         loss.backward()
         yield "backward"
         for group in self.optimizer.param_groups:
-            group["lr"] = self.hp.learning_rate / (1 + self.hp.decay * self.epoch)
+            group["lr"] = self.hp.learning_rate / (1 + self.hp.rate_decay * self.epoch)
             group["weight_decay"] = self.hp.weight_decay
         self.optimizer.step()
         metrics: Metrics = {"train loss": loss.detach(), "train accuracy": (logits.argmax(1) == y).float().mean()}
@@ -166,62 +153,50 @@ class LeNet(Lab):
         self.predicted[chosen] = logits.argmax(1)
         self.judged += len(chosen)
         recent = torch.arange(max(0, self.judged - min(RECENT, count)), self.judged, device=self.device) % count
-        right = self.predicted[recent] == self.answers[recent]
-        return {"validation loss": self.losses[recent].mean(), "validation accuracy": right.float().mean()}
+        right = (self.predicted == self.answers)[recent].float()
+        return {"validation loss": self.losses[recent].mean(), "validation accuracy": right.mean()}
 
     def measure(self) -> float:
         guesses = [self.net(x)[-1].argmax(1) for x in self.held_out.split(500)]
         return float((torch.cat(guesses) == self.answers).float().mean())
 
     def facts(self) -> dict[str, str]:
-        conv1, conv2 = self.net.conv1, self.net.conv2
-        dense = sum(layer.weight.numel() for layer in (self.net.dense1, self.net.dense2, self.net.dense3))
-        flop = 2 * (conv1.weight.numel() * 28**2 + conv2.weight.numel() * self.net.side**2 + dense)
-        return {
-            **super().facts(),
-            "of them in filters": f"{sum(p.numel() for layer in (conv1, conv2) for p in layer.parameters()):,}",
-            "work": f"{flop / 1e6:.2f} MFLOP per image",
-        }
+        size = {name: p.numel() for name, p in self.net.named_parameters()}
+        filters = sum(size[name] for name in size if name.startswith("conv"))
+        dense = sum(size[f"dense{i}.weight"] for i in (1, 2, 3))  # each weight is used once, each filter at every place
+        flop = 2 * (size["conv1.weight"] * 28**2 + size["conv2.weight"] * self.net.side**2 + dense)
+        return super().facts() | {"in filters": f"{filters:,}", "work": f"{flop / 1e6:.2f} MFLOP per image"}
 
-    # ------------------------------------------------------------------------------------------------- views
-
+    # fmt: off
     loss = Curves(
         "Loss", metrics=("train loss", "validation loss"), unit="nats", hint="train · validation",
-        help="Cross-entropy: how surprised it is by the right answers. Guessing among ten classes costs 2.30.",
-    )  # fmt: skip
+        help="Cross-entropy: how surprised it is by the right answers. Guessing among ten classes costs 2.30.")
     accuracy = Curves(
         "Accuracy", metrics=("train accuracy", "validation accuracy"), percent=True, hint="train · validation",
-        help="Share classified rightly; of validation, the mean over the 1,024 held-out pictures judged last.",
-    )  # fmt: skip
+        help="Share classified rightly; of validation, the mean over the 1,024 held-out pictures judged last.")
 
     def look(self) -> tuple[Tensor, Tensor, Tensor]:
         """Maps (F, H, W) of both layers and chances (10,) for the picture on the canvas."""
         maps1, maps2, logits = self.net(self.drawing[None, None])
         return maps1[0], maps2[0], logits[0].softmax(0)
 
-    @view(
-        Images(
-            "Layer 1 · filters and what they see", hint="hover a map to see its pixels",
-            colour="viridis", colours={"filters": "diverging"},
-            help="Each filter (positive and negative weights) and the map that it makes of the picture on the canvas.",
-        )
-    )  # fmt: skip
+    @view(Images(
+        "Layer 1 · filters and what they see", hint="hover a map to see its pixels",
+        colour="viridis", colours={"filters": "diverging"},
+        help="Each filter (positive and negative weights) and the map that it makes of the picture on the canvas."))
     def layer1(self) -> ImagesData:
-        maps, filters = self.look()[0], self.net.conv1.weight[:, 0]  # (6, 28, 28), (6, 5, 5)
-        names = tuple(f"filter {i + 1}" for i in range(len(maps)))
-        return ImagesData((ImageGroup("filters", filters, names), ImageGroup("maps", maps, names)))
+        names = tuple(f"filter {i + 1}" for i in range(self.hp.filters1))
+        filters = ImageGroup("filters", self.net.conv1.weight[:, 0], names)  # (6, 5, 5)
+        return ImagesData((filters, ImageGroup("maps", self.look()[0], names)))  # maps (6, 28, 28)
 
-    @view(
-        Images(
-            "Layer 2", hint="maps · filters", colour="viridis", colours={"filters": "diverging"}, tabs=True,
-            help="What layer 2 makes of layer 1's maps; and its filters, one kernel for each map that they read.",
-        )
-    )  # fmt: skip
+    @view(Images(
+        "Layer 2", hint="maps · filters", colour="viridis", colours={"filters": "diverging"}, tabs=True,
+        help="What layer 2 makes of layer 1's maps; and its filters, one kernel for each map that they read."))
     def layer2(self) -> ImagesData:
-        maps, weight = self.look()[1], self.net.conv2.weight  # (16, 10, 10), (16, 6, 5, 5)
-        names = tuple(f"filter {i + 1}" for i in range(len(maps)))
-        pairs = tuple(f"map {j + 1} → filter {i + 1}" for i in range(weight.shape[0]) for j in range(weight.shape[1]))
-        return ImagesData((ImageGroup("maps", maps, names), ImageGroup("filters", weight.flatten(0, 1), pairs)))
+        names = [f"filter {i + 1}" for i in range(self.hp.filters2)]
+        pairs = tuple(f"map {j + 1} → {name}" for name in names for j in range(self.hp.filters1))
+        filters = ImageGroup("filters", self.net.conv2.weight.flatten(0, 1), pairs)  # (16 · 6, 5, 5)
+        return ImagesData((ImageGroup("maps", self.look()[1], tuple(names)), filters))  # maps (16, 10, 10)
 
     @view(Canvas("Draw a digit", hint="or drop an image", help="The picture it looks at: draw, move, clear, drop one"))
     def canvas(self) -> CanvasData:
@@ -234,13 +209,12 @@ class LeNet(Lab):
             self.drawing = torch.as_tensor(gesture.pixels, dtype=torch.float32).to(self.device)
             self.shown = -1
 
-    def show(self, index: int) -> None:
-        """Put a held-out picture on the canvas."""
-        self.shown, self.drawing = index, self.held_out[index, 0].clone()
-
     @action("Next sample", probe=True, help="Put the next held-out picture on the canvas")
     def next_sample(self) -> None:
         self.show((self.shown + 1) % len(self.answers))
+
+    def show(self, index: int) -> None:
+        self.shown, self.drawing = index, self.held_out[index, 0].clone()
 
     @view(Bars("Class probabilities", high=1, help="What it makes of the canvas: softmax of its last layer"))
     def chances(self) -> BarsData:
@@ -248,34 +222,30 @@ class LeNet(Lab):
         target = int(self.answers[self.shown]) if self.shown >= 0 else None
         return BarsData(self.classes, chances, target, int(chances.argmax()))
 
-    @view(
-        Heatmap(
-            "Confusion matrix", row_axis="true class", column_axis="predicted class", low=0, high=1,
-            help="Of the held-out pictures of each class (row), the share that was taken for each class (column).",
-        )
-    )  # fmt: skip
+    @view(Heatmap(
+        "Confusion matrix", row_axis="true class", column_axis="predicted class", low=0, high=1,
+        help="Of the held-out pictures of each class (row), the share that was taken for each class (column)."))
     def confusion(self) -> HeatmapData:
         seen, n = self.predicted >= 0, len(self.classes)
         counts = torch.bincount(self.answers[seen] * n + self.predicted[seen], minlength=n * n).view(n, n).float()
         hint = f"validation · {100 * float(counts.trace() / counts.sum()):.1f} %" if self.judged else ""
         return HeatmapData(counts / counts.sum(1, keepdim=True).clamp(min=1), self.classes, self.classes, hint=hint)
 
-    def worst(self) -> Tensor:
-        """Indices of up to 24 misjudged held-out pictures, the largest loss first."""
-        wrong = ((self.predicted >= 0) & (self.predicted != self.answers)).nonzero()[:, 0]
-        return wrong[self.losses[wrong].argsort(descending=True)[:24]]
-
     @view(Images("Wrong ones", hint="click one to look into it", help="Held-out pictures: true class → predicted one"))
     def wrong(self) -> ImagesData:
-        worst = self.worst()
-        pairs = zip(self.answers[worst].tolist(), self.predicted[worst].tolist(), strict=True)
+        missed = ((self.predicted >= 0) & (self.predicted != self.answers)).nonzero()[:, 0]
+        worst = missed[self.losses[missed].argsort(descending=True)[:24]]  # up to 24, the largest loss first
+        self.listed = worst.tolist()  # what a click on the n-th picture means
+        pairs = torch.stack([self.answers[worst], self.predicted[worst]], 1).tolist()
         captions = tuple(f"{self.classes[true]} → {self.classes[taken]}" for true, taken in pairs)
         return ImagesData((ImageGroup("", self.held_out[worst, 0], captions),))
 
     @wrong.probe
     def wrong(self, gesture: Gesture) -> None:
-        if isinstance(gesture, Pick) and gesture.index < len(worst := self.worst()):
-            self.show(int(worst[gesture.index]))
+        if isinstance(gesture, Pick) and gesture.index < len(self.listed):
+            self.show(self.listed[gesture.index])
+
+    # fmt: on
 
 
 def shifted(x: Tensor, most: int) -> Tensor:
@@ -284,5 +254,5 @@ def shifted(x: Tensor, most: int) -> Tensor:
         return x
     moves = torch.randint(0, 2 * most + 1, (2, len(x), 1), device=x.device)
     rows, columns = moves + torch.arange(x.shape[-1], device=x.device)  # each (B, S)
-    pictures = torch.arange(len(x), device=x.device)[:, None, None]
-    return F.pad(x, [most] * 4)[pictures, 0, rows[:, :, None], columns[:, None, :]][:, None]
+    each = torch.arange(len(x), device=x.device)[:, None, None]
+    return F.pad(x, [most] * 4)[each, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
