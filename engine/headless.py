@@ -1,0 +1,234 @@
+"""What the commands of ``python -m engine`` do."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine import checkpoint, device
+from engine.check import check_lab
+from engine.data import DataError
+from engine.discovery import Card, UnknownLab, catalogue, find_card, load_lab
+from engine.hyperparameters import HyperparameterError, make_params, parse_settings, values_of
+from engine.lab import Lab, LabError, Metrics, Proof, advance, hyperparameters, start
+from engine.messages import RunSpec
+from engine.watch import rng_state, set_rng_state, watching
+
+
+class WrongInput(Exception):
+    """What the user typed cannot be done; the message says what can."""
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Turn the errors that a user can mend into WrongInput."""
+    try:
+        yield
+    except (UnknownLab, HyperparameterError, LabError, DataError, checkpoint.CheckpointError) as error:
+        raise WrongInput(str(error)) from error
+    except OSError as error:
+        raise WrongInput(f"{error.filename or 'file'}: {error.strerror or error}") from error
+
+
+def list_labs(options: Namespace) -> int:
+    """The labs, a line each, or as JSON with their hyperparameters."""
+    if not options.json:
+        for card in catalogue():
+            print(f"{card.id:18} {card.chapter:14} {card.title} - {card.summary}")
+        return 0
+    labs = [
+        {
+            "id": card.id,
+            "title": card.title,
+            "chapter": card.chapter,
+            "summary": card.summary,
+            "datasets": list(load_lab(card.id).datasets),
+            "hyperparameters": [
+                {
+                    "name": hp.name,
+                    "kind": hp.kind,
+                    "default": hp.default,
+                    "low": hp.low if hp.kind in ("real", "integer") else None,
+                    "high": hp.most if hp.kind in ("real", "integer") else None,
+                    "choices": list(hp.choices),
+                    "log": hp.log,
+                    "acts": "view" if hp.view else "live" if hp.live else "restart",
+                    "unit": hp.unit,
+                    "label": hp.label,
+                    "help": hp.help,
+                }
+                for hp in hyperparameters(load_lab(card.id)).values()
+            ],
+        }
+        for card in catalogue()
+    ]
+    print(json.dumps(labs, indent=2))
+    return 0
+
+
+def run(options: Namespace) -> int:
+    """Train a lab without a window."""
+    with _plainly():
+        lab, spec = _begin(options)
+    if options.steps is not None and options.steps < lab.step_count:
+        raise WrongInput(f"{options.resume} stands at step {lab.step_count} already: --steps counts from step 0")
+    seconds = None if options.steps is not None else (10.0 if options.seconds is None else options.seconds)
+    progress = None if options.json else Progress(spec.lab, options.steps, seconds)
+    begun = time.perf_counter()
+    with _plainly():
+        metrics = train(lab, steps=options.steps, seconds=seconds, progress=progress)
+        spent = time.perf_counter() - begun
+        if options.save:
+            snapshot = checkpoint.take(lab, values_of(lab.hp), rng_state(lab.device))
+            checkpoint.save(Path(options.save), spec, snapshot)
+    result = {"lab": spec.lab, "seed": spec.seed, "steps": lab.step_count, "seconds": round(spent, 3)}
+    print(json.dumps({**result, "metrics": metrics}))
+    return 0
+
+
+def _begin(options: Namespace) -> tuple[Lab, RunSpec]:
+    """Build what the options ask for, resumed from a checkpoint if they say so."""
+    card = find_card(options.lab)
+    lab_class = load_lab(card.id)
+    settings = parse_settings(lab_class.Params, options.set)
+    spec, snapshot = RunSpec(card.id, dataset=options.data, seed=options.seed or 0), None
+    if options.resume:
+        spec, snapshot, _ = checkpoint.load(Path(options.resume))
+        if spec.lab != card.id:
+            raise WrongInput(f"{options.resume} holds a run of {spec.lab}, not of {card.id}")
+        if options.seed is not None or options.data:
+            raise WrongInput("--seed and --data are those of the checkpoint; leave them out with --resume")
+    where = device.choose(options.device or "auto")
+    torch.set_num_threads(device.threads_for(lab_class))
+    hp = make_params(lab_class.Params, {**spec.hyperparameters, **settings})
+    lab = start(lab_class, hp, dataset=spec.dataset, seed=spec.seed, device=where)
+    if snapshot is not None:
+        rebuilt = [name for name in settings if hyperparameters(lab_class)[name].rebuilds]
+        if rebuilt:
+            raise WrongInput(f"{', '.join(rebuilt)} cannot change with --resume: it rebuilds the network")
+        checkpoint.put(lab, snapshot)
+        set_rng_state(snapshot.rng, lab.device)
+    return lab, RunSpec(card.id, values_of(hp), lab.dataset, spec.seed, options.device or "auto")
+
+
+def train(
+    lab: Lab,
+    *,
+    steps: int | None = None,
+    seconds: float | None = None,
+    progress: Callable[[Lab, dict[str, float]], None] | None = None,
+) -> dict[str, float]:
+    """Train until step `steps` or for `seconds`; returns the last value of every metric."""
+    latest: Metrics = {}
+    begun = shown = time.perf_counter()
+    while steps is None or lab.step_count < steps:
+        now = time.perf_counter()
+        if seconds is not None and now - begun >= seconds:
+            break
+        latest.update(advance(lab) or {})
+        if progress is not None and now - shown > 0.2:
+            shown = now
+            progress(lab, _floats(latest))
+    if progress is not None:
+        progress(lab, _floats(latest))
+        print(file=sys.stderr)
+    return _floats(latest)
+
+
+def _floats(metrics: Metrics) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items()}
+
+
+class Progress:
+    """A progress bar on stderr."""
+
+    def __init__(self, title: str, steps: int | None, seconds: float | None) -> None:
+        self.title, self.steps, self.seconds = title, steps, seconds
+        self.begun = time.perf_counter()
+
+    def __call__(self, lab: Lab, metrics: dict[str, float]) -> None:
+        spent = time.perf_counter() - self.begun
+        share = min(1.0, lab.step_count / self.steps if self.steps else spent / (self.seconds or 1))
+        left = f"{spent / share - spent:4.0f} s left" if share > 0.01 else ""
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in list(metrics.items())[:3])
+        bar = "#" * int(24 * share)
+        print(
+            f"\r{self.title} [{bar:24}] step {lab.step_count:,} {left}  {shown}   ", end="", file=sys.stderr, flush=True
+        )
+
+
+def check(options: Namespace) -> int:
+    """The contract, over one lab or all, a line each."""
+    failed = 0
+    for card in _chosen(options.lab):
+        begun = time.perf_counter()
+        problems = [f"{f.what}: {f.problem}" for f in check_lab(load_lab(card.id), card.id) if f.problem]
+        failed += bool(problems)
+        verdict = "; ".join(problems) if problems else f"keeps the contract ({time.perf_counter() - begun:.1f} s)"
+        print(f"{card.id:18} {'FAILS  ' if problems else 'ok     '} {verdict}", flush=True)
+    return 1 if failed else 0
+
+
+def _chosen(lab_id: str | None) -> tuple[Card, ...]:
+    with _plainly():
+        return (find_card(lab_id),) if lab_id else catalogue()
+
+
+def prove(options: Namespace) -> int:
+    """Train each lab as its proof says, measure, and compare with the bar."""
+    failed = 0
+    for card in _chosen(options.lab):
+        lab_class = load_lab(card.id)
+        proof = lab_class.proof
+        if proof is None:
+            print(f"{card.id:18} has no figure to prove", flush=True)
+            continue
+        with _plainly():
+            figure, steps, spent = _measured(lab_class, proof, card.id)
+        holds = figure >= proof.bar if proof.higher else figure <= proof.bar
+        failed += not holds
+        sign = ">=" if proof.higher else "<="
+        print(
+            f"{card.id:18} {'PROVED ' if holds else 'FAILED '} {proof.figure}: {figure:.4g} (bar: {sign} {proof.bar:g})"
+            f", {steps:,} steps in {spent:.0f} s, seed {proof.seed}",
+            flush=True,
+        )
+    return 1 if failed else 0
+
+
+def _measured(lab_class: type[Lab], proof: Proof, lab_id: str) -> tuple[float, int, float]:
+    length = f"{proof.seconds:g} s of training" if proof.seconds else f"{proof.steps:,} steps"
+    print(f"{lab_id}: {proof.figure}; {length} on {proof.dataset or 'its data'}, then measured", file=sys.stderr)
+    torch.set_num_threads(device.threads_for(lab_class))
+    hp = make_params(lab_class.Params, dict(proof.settings))
+    lab = start(lab_class, hp, dataset=proof.dataset, seed=proof.seed, device="cpu")
+    begun = time.perf_counter()
+    train(lab, steps=proof.steps, seconds=proof.seconds, progress=Progress(lab_id, proof.steps, proof.seconds))
+    spent = time.perf_counter() - begun
+    with watching(lab):
+        figure = lab.measure()
+    return figure, lab.step_count, spent
+
+
+def bench(options: Namespace) -> int:
+    """Run the benchmarks; exit status 1 if one misses its bar."""
+    from engine.benchmarks import BENCHMARKS
+
+    if options.name and options.name not in BENCHMARKS:
+        raise WrongInput(f"there is no benchmark {options.name!r}; there are: {', '.join(BENCHMARKS)}")
+    failed = 0
+    for name in [options.name] if options.name else BENCHMARKS:
+        with _plainly():
+            where: Any = device.choose(options.device)
+            for result in BENCHMARKS[name](where):
+                failed += not result.holds
+                print(result.line(), flush=True)
+    return 1 if failed else 0
