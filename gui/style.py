@@ -111,5 +111,6 @@ def style_sheet(t: Theme) -> str:
             "track": mix(t.raised, t.muted, 0.14).name(),
             "edge": mix(t.border, t.muted, 0.25).name(),
             "tint": mix(t.panel, t.accent, 0.16).name(),
+            "warn_tint": mix(t.panel, t.bad, 0.14).name(),
         }
     )  # fmt: skip

@@ -1,0 +1,105 @@
+"""The command line. What can be answered without Qt and torch is answered without them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from engine import __version__
+from engine.discovery import UnknownLab, find_card
+
+EPILOG = """\
+deepscope shot LAB ...   renders a lab to a picture, without a screen (deepscope shot --help)
+deepscope bench [NAME]   measures the window on this machine
+"""
+
+
+class Refused(Exception):
+    """What the command line asks for cannot be done; the message is for the user."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the application itself."""
+    made = argparse.ArgumentParser(
+        prog="deepscope",
+        description="A desktop laboratory for deep learning: real networks train live while you look inside.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument(
+        "session", nargs="?", type=Path, metavar="SESSION", help="a saved session (.deepscope) to go on with"
+    )
+    made.add_argument("--lab", default="", metavar="LAB", help="open this lab at once")
+    made.add_argument("--data", type=Path, metavar="DIR", help="look for data sets in this folder first")
+    made.add_argument("--offline", action="store_true", help="never use the network")
+    made.add_argument("--reset-settings", action="store_true", help="forget all settings, then start")
+    made.add_argument("--version", action="version", version=f"Deepscope {__version__}")
+    return made
+
+
+def check_lab(name: str) -> str:
+    """The id of a lab. Raises Refused with the ids there are."""
+    try:
+        return find_card(name).id
+    except UnknownLab as error:
+        raise Refused(str(error)) from None
+
+
+def check_session(path: Path) -> Path:
+    """A file that holds a session of a lab there is. Raises Refused."""
+    from engine.checkpoint import CheckpointError, read_spec
+
+    if not path.is_file():
+        raise Refused(f"{path} is a folder, not a session file" if path.is_dir() else f"there is no file {path}")
+    try:
+        check_lab(read_spec(path).lab)
+    except CheckpointError as error:
+        raise Refused(str(error)) from None
+    return path.resolve()
+
+
+def check_data(path: Path | None) -> Path | None:
+    """A folder, or None. Raises Refused."""
+    if path is not None and not path.is_dir():
+        raise Refused(f"--data {path}: there is no such folder")
+    return path
+
+
+def check_display() -> None:
+    """Qt aborts where there is no display; say so instead."""
+    names = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in names):
+        raise Refused("there is no display here; set DISPLAY, or use `python -m engine` to train without a window")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        if arguments[:1] == ["shot"]:
+            from gui.shot import main as shot
+
+            return shot(arguments[1:])
+        if arguments[:1] == ["bench"]:
+            from gui.bench import main as bench
+
+            return bench(arguments[1:])
+        options = parser().parse_args(arguments)
+        if options.session is not None and options.lab:
+            raise Refused("a session file already says which lab: leave out --lab")
+        lab = check_lab(options.lab) if options.lab else ""
+        session = check_session(options.session) if options.session is not None else None
+        data = check_data(options.data)
+        check_display()
+    except Refused as refusal:
+        print(f"deepscope: {refusal}", file=sys.stderr)
+        return 2
+    from gui.app import Start, run
+
+    return run(Start(session, lab, data, options.offline, options.reset_settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

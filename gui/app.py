@@ -1,0 +1,116 @@
+"""Starting the application, in an order that shows the window before anything heavy is loaded.
+
+The order, and why: the gallery needs neither torch (1 to 2 s) nor pyqtgraph (0.3 s), so the window is painted first;
+pyqtgraph comes with the first lab, and torch on a thread of its own shortly after the first paint. On Windows torch
+2.9 and later cannot be imported after Qt, whose package brings an older C++ runtime under the same name
+(pytorch/pytorch#166628): there torch's smallest library, and the newer runtime with it, is loaded before Qt, which
+takes milliseconds where importing torch takes seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
+
+    from gui.settings import Settings
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the command line asks for."""
+
+    session: Path | None = None
+    lab: str = ""
+    data: Path | None = None
+    offline: bool = False
+    reset_settings: bool = False
+
+
+def preload_runtime() -> None:
+    """On Windows, make sure that torch's C++ runtime is the one in the process. See above."""
+    if sys.platform == "win32":
+        import ctypes
+        from importlib.util import find_spec
+
+        spec = find_spec("torch")
+        if spec is not None and spec.origin:
+            with contextlib.suppress(OSError):
+                ctypes.CDLL(str(Path(spec.origin).parent / "lib" / "c10.dll"))
+
+
+def go_offline() -> None:
+    """No downloads, by us or by Hugging Face's libraries."""
+    os.environ["DEEPSCOPE_OFFLINE"] = os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def make_application(argv: list[str]) -> QApplication:
+    """The QApplication, with name, fonts and icon; the theme is applied by `follow_theme`."""
+    from PySide6.QtCore import QCoreApplication
+    from PySide6.QtGui import QIcon
+    from PySide6.QtWidgets import QApplication
+
+    from engine import __version__
+    from gui import style
+    from gui.settings import APPLICATION, ORGANISATION
+
+    QCoreApplication.setOrganizationName(ORGANISATION)  # before the first QSettings
+    QCoreApplication.setApplicationName(APPLICATION)
+    QCoreApplication.setApplicationVersion(__version__)
+    app = QApplication(argv)
+    app.setDesktopFileName("deepscope")
+    app.setStyle("Fusion")  # the same on every platform; its colours come from our palette and style sheet
+    app.setWindowIcon(QIcon(str(style.ASSETS / "icons" / "deepscope.svg")))
+    style.load_fonts()
+    app.setFont(style.font())
+    return app
+
+
+def follow_theme(app: QApplication, settings: Settings) -> None:
+    """Apply the theme of the settings now, and whenever they or the system change."""
+    from gui import style
+
+    def apply(name: str = "theme") -> None:
+        if name == "theme":
+            style.apply(app, settings.theme)
+
+    apply()
+    settings.changed.connect(apply)
+    app.styleHints().colorSchemeChanged.connect(lambda: apply())
+
+
+def run(start: Start) -> int:
+    """Show the window; returns when it is closed."""
+    from gui import crash_log
+
+    crash_log.install()
+    preload_runtime()
+    if start.offline:
+        go_offline()
+    app = make_application(sys.argv[:1])
+    crash_log.install_qt()
+    from gui.main_window import MainWindow
+    from gui.settings import Settings
+
+    settings = Settings()
+    if start.reset_settings:
+        settings.reset()
+    if folder := str(start.data or settings.data_folder):
+        from engine.data import set_data_folder
+
+        set_data_folder(folder)
+    follow_theme(app, settings)
+    window = MainWindow(settings)
+    if start.session is not None:
+        session = start.session
+        window.painted.connect(lambda: window.open_session(session))
+    elif start.lab:
+        window.painted.connect(lambda: window.open_lab(start.lab))
+    window.show()
+    return app.exec()

@@ -1,0 +1,225 @@
+"""A lab's card: a picture of the lab at work over its title. Painted by hand, so that it stays sharp and quick."""
+
+from __future__ import annotations
+
+import zlib
+from math import cos, sin, tau
+from pathlib import Path
+
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetrics,
+    QLinearGradient,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QPixmapCache,
+)
+from PySide6.QtWidgets import QAbstractButton, QWidget
+
+from engine.discovery import CHAPTERS, Card
+from gui import style, theme
+
+RADIUS = 9
+PAD = 13
+MEDIUM, SEMIBOLD = QFont.Weight.Medium, QFont.Weight.DemiBold
+
+
+def chapter_colour(chapter: str) -> QColor:
+    """Each chapter has one of the class colours."""
+    colours = theme.current().classes
+    place = CHAPTERS.index(chapter) if chapter in CHAPTERS else len(CHAPTERS)
+    return QColor(colours[place % len(colours)])
+
+
+def thumbnail_path(lab_id: str) -> Path | None:
+    """The picture of a lab for the theme in force, or one for both, or None."""
+    folder = style.ASSETS / "thumbnails"
+    for name in (f"{lab_id}-{theme.current().name}.png", f"{lab_id}.png"):
+        if (folder / name).is_file():
+            return folder / name
+    return None
+
+
+def thumbnail(card: Card, size: QSize, ratio: float) -> QPixmap:
+    """The lab's picture, filling `size` at that device pixel ratio; a drawing stands in where there is none."""
+    key = f"{card.id}/{theme.current().name}/{size.width()}x{size.height()}@{ratio:g}"
+    made = QPixmap()
+    if QPixmapCache.find(key, made):
+        return made
+    path = thumbnail_path(card.id)
+    loaded = QPixmap(str(path)) if path else QPixmap()
+    if loaded.isNull():
+        made = _drawing(card, size, ratio)
+    else:
+        wide, high = round(size.width() * ratio), round(size.height() * ratio)
+        scaled = loaded.scaled(
+            wide, high, Qt.AspectRatioMode.KeepAspectRatioByExpanding, Qt.TransformationMode.SmoothTransformation
+        )
+        made = scaled.copy((scaled.width() - wide) // 2, (scaled.height() - high) // 2, wide, high)
+        made.setDevicePixelRatio(ratio)
+    QPixmapCache.insert(key, made)
+    return made
+
+
+def _drawing(card: Card, size: QSize, ratio: float) -> QPixmap:
+    """A pattern of curves in the chapter's colour, different for each lab, with the initial of its title."""
+    made = QPixmap(round(size.width() * ratio), round(size.height() * ratio))
+    made.setDevicePixelRatio(ratio)
+    colour, dark = chapter_colour(card.chapter), theme.current() is theme.DARK
+    width, height = size.width(), size.height()
+    ground = QLinearGradient(0, 0, width, height)
+    base = theme.current().panel
+    ground.setColorAt(0, style.mix(base, colour.name(), 0.34 if dark else 0.22))
+    ground.setColorAt(1, style.mix(base, colour.name(), 0.10 if dark else 0.06))
+    painter = QPainter(made)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.fillRect(0, 0, width, height, ground)
+    seed = zlib.crc32(card.id.encode())
+    phase, waves = (seed % 628) / 100, 2 + seed // 1000 % 4
+    line = QColor(colour)
+    for ring in range(1, 15):
+        line.setAlphaF(0.34 * (1 - ring / 16))
+        painter.setPen(QPen(line, 1.2))
+        path = QPainterPath()
+        for k in range(97):
+            angle = tau * k / 96
+            radius = ring * height / 11 * (1 + 0.16 * sin(waves * angle + phase + ring / 4))
+            point = QPointF(width * 0.72 + 1.35 * radius * cos(angle), height * 0.46 + radius * sin(angle))
+            if k:
+                path.lineTo(point)
+            else:
+                path.moveTo(point)
+        painter.drawPath(path)
+    painter.setFont(style.font(max(20, round(height * 0.42)), SEMIBOLD))
+    painter.setPen(colour)
+    painter.drawText(QRectF(PAD + 2, 0, width, height), Qt.AlignmentFlag.AlignVCenter, card.title[:1].upper())
+    painter.end()
+    return made
+
+
+class CardButton(QAbstractButton):
+    """A button that shows a lab."""
+
+    def __init__(self, card: Card, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.card = card
+        self.setText(card.title)
+        self.setAccessibleName(f"{card.title}, {card.chapter}")
+        self.setAccessibleDescription(card.summary)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        theme.holder.changed.connect(self.update)
+
+    def _begin(self) -> tuple[QPainter, QPainterPath]:
+        """The card's ground; what is painted next is clipped to its round corners."""
+        t = theme.current()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        outline = QPainterPath()
+        outline.addRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), RADIUS, RADIUS)
+        raised = self.underMouse() or self.hasFocus()
+        painter.fillPath(outline, style.mix(t.panel, t.raised, 0.9) if raised else QColor(t.panel))
+        painter.setClipPath(outline)
+        return painter, outline
+
+    def _end(self, painter: QPainter, outline: QPainterPath) -> None:
+        t = theme.current()
+        painter.setClipping(False)
+        if self.isDown():
+            painter.fillPath(outline, QColor(0, 0, 0, 36))
+        if self.hasFocus():
+            painter.setPen(QPen(QColor(t.link), 2))
+            outline = QPainterPath()
+            outline.addRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), RADIUS, RADIUS)
+        elif self.underMouse():
+            painter.setPen(QPen(style.mix(t.border, t.muted, 0.55), 1))
+        else:
+            painter.setPen(QPen(QColor(t.border), 1))
+        painter.drawPath(outline)
+        painter.end()
+
+
+class BigCard(CardButton):
+    """Picture above, title and summary below; a roomy one also says what the lab is about."""
+
+    def __init__(self, card: Card, parent: QWidget) -> None:
+        super().__init__(card, parent)
+        self._roomy = False
+
+    @staticmethod
+    def height_for(width: int, roomy: bool) -> int:
+        """The height of a card of that width."""
+        return BigCard._picture_height(width, roomy) + (158 if roomy else 80)
+
+    @staticmethod
+    def _picture_height(width: int, roomy: bool) -> int:
+        return round(width * (0.64 if roomy else 0.44))
+
+    def set_roomy(self, roomy: bool) -> None:
+        if roomy != self._roomy:
+            self._roomy = roomy
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        t = theme.current()
+        painter, outline = self._begin()
+        width, high = self.width(), self._picture_height(self.width(), self._roomy)
+        painter.drawPixmap(0, 0, thumbnail(self.card, QSize(width, high), self.devicePixelRatioF()))
+        painter.fillRect(QRect(0, high, width, 1), QColor(t.border))
+        inner = width - 2 * PAD
+        _line(painter, self.card.title, style.font(14, SEMIBOLD), t.text, QRect(PAD, high + 9, inner, 22))
+        summary = QRect(PAD, high + 33, inner, 40)
+        used = _paragraph(painter, self.card.summary, style.font(13), t.text if self._roomy else t.muted, summary)
+        if self._roomy:
+            about = QRect(PAD, high + 33 + used + 7, inner, 158 - 33 - used - 7 - 12)
+            _paragraph(painter, self.card.about, style.font(12), t.muted, about)
+        self._end(painter, outline)
+
+
+class RecentCard(CardButton):
+    """A lab opened lately: picture left, title and chapter right."""
+
+    HEIGHT = 58
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        t = theme.current()
+        painter, outline = self._begin()
+        side = QSize(74, self.height())
+        painter.drawPixmap(0, 0, thumbnail(self.card, side, self.devicePixelRatioF()))
+        inner = self.width() - side.width() - 2 * PAD
+        x = side.width() + PAD
+        _line(painter, self.card.title, style.font(13, SEMIBOLD), t.text, QRect(x, 9, inner, 20))
+        _line(painter, self.card.chapter, style.font(12), t.muted, QRect(x, 29, inner, 19))
+        self._end(painter, outline)
+
+
+def _line(painter: QPainter, text: str, font: QFont, colour: str, where: QRect) -> None:
+    """One line of text, cut with an ellipsis where it does not fit."""
+    painter.setFont(font)
+    painter.setPen(QColor(colour))
+    fitted = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, where.width())
+    painter.drawText(where, Qt.AlignmentFlag.AlignVCenter, fitted)
+
+
+def _paragraph(painter: QPainter, text: str, font: QFont, colour: str, where: QRect) -> int:
+    """Wrapped text; the last line that fits is cut with an ellipsis. Returns the height used."""
+    metrics = QFontMetrics(font)
+    spacing = metrics.height() + 2
+    lines: list[str] = []
+    words = text.split()
+    while words and (len(lines) + 1) * spacing <= where.height():
+        line = words.pop(0)
+        while words and metrics.horizontalAdvance(f"{line} {words[0]}") <= where.width():
+            line += f" {words.pop(0)}"
+        lines.append(line)
+    if words and lines:
+        lines[-1] = f"{lines[-1]} {' '.join(words)}"
+    for index, line in enumerate(lines):
+        _line(painter, line, font, colour, QRect(where.x(), where.y() + index * spacing, where.width(), spacing))
+    return len(lines) * spacing

@@ -1,0 +1,275 @@
+"""The home page: every lab as a card, by chapter, with search and the labs opened last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from PySide6.QtCore import QEvent, QObject, QPropertyAnimation, QRect, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from engine.discovery import Card
+from gui.cards import BigCard, CardButton, RecentCard
+
+MARGIN, GAP = 32, 16
+NARROWEST, MOST_COLUMNS, WIDEST_PAGE = 240, 6, 1960
+C = TypeVar("C", bound=CardButton)
+NO_MATCH = "Nothing found for “{}”."
+
+
+def matches(card: Card, query: str) -> bool:
+    """Whether every word of the query occurs in the card's title, summary, description or chapter."""
+    text = f"{card.title} {card.summary} {card.about} {card.chapter} {card.id.replace('_', ' ')}".casefold()
+    return all(word in text for word in query.casefold().split())
+
+
+def columns_for(width: int) -> int:
+    """How many cards stand side by side in a page of that width (margins included)."""
+    return max(1, min(MOST_COLUMNS, (width - 2 * MARGIN + GAP) // (NARROWEST + GAP)))
+
+
+class Gallery(QWidget):
+    """Emits `chosen` with the id of the lab to open."""
+
+    chosen = Signal(str)
+    search_cleared = Signal()  # the button of the empty state: the search field is in the header
+    typed = Signal(str)  # a letter, typed at the cards: it is meant for the search field
+
+    def __init__(self, cards: Sequence[Card], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName("Gallery of labs")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # so that the first focus rings nothing
+        self._scroll = _SmoothScrollArea(self)
+        self._page = _Page(cards)
+        self._page.chosen.connect(self.chosen)
+        self._page.focused.connect(lambda card: self._scroll.ensureWidgetVisible(card, 0, 48))
+        self._page.clear.clicked.connect(self.search_cleared)
+        self._scroll.setWidget(self._page)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._scroll)
+
+    def set_recent(self, lab_ids: Sequence[str]) -> None:
+        """The labs opened last, the latest first; ids that no longer exist are left out."""
+        self._page.set_recent(lab_ids)
+
+    def search(self, query: str) -> None:
+        """Show only what matches; "" shows everything."""
+        self._page.search(query.strip())
+        self._scroll.verticalScrollBar().setValue(0)
+
+    def shown(self) -> list[str]:
+        """The ids of the labs shown now, in order."""
+        return [card.card.id for card in self._page.visible_cards() if isinstance(card, BigCard)]
+
+    def open_first(self) -> None:
+        """Open the first lab shown: Enter in the search field."""
+        if shown := self.shown():
+            self.chosen.emit(shown[0])
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        text = event.text()
+        if event.key() in (Qt.Key.Key_Down, Qt.Key.Key_Right):
+            self.focus_first()
+        elif text.isprintable() and text.strip() and event.modifiers() <= Qt.KeyboardModifier.ShiftModifier:
+            self.typed.emit(text)
+        else:
+            super().keyPressEvent(event)
+
+    def focus_lab(self, lab_id: str) -> None:
+        """Put the keyboard on a lab's card: coming back from it."""
+        for card in self._page.visible_cards():
+            if isinstance(card, BigCard) and card.card.id == lab_id:
+                card.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def focus_first(self) -> None:
+        """Put the keyboard on the first card: Down in the search field."""
+        if cards := self._page.visible_cards():
+            cards[0].setFocus(Qt.FocusReason.TabFocusReason)
+
+
+class _SmoothScrollArea(QScrollArea):
+    """Glides for the notches of a mouse wheel; touch pads glide by themselves."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._glide = QPropertyAnimation(self.verticalScrollBar(), b"value", self)
+        self._glide.setDuration(160)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        bar = self.verticalScrollBar()
+        if not event.pixelDelta().isNull() or not event.angleDelta().y():
+            super().wheelEvent(event)
+            return
+        running = self._glide.state() == QPropertyAnimation.State.Running
+        start = self._glide.endValue() if running else bar.value()
+        target = start - event.angleDelta().y()  # a notch is 120
+        self._glide.stop()
+        self._glide.setStartValue(bar.value())
+        self._glide.setEndValue(max(bar.minimum(), min(bar.maximum(), target)))
+        self._glide.start()
+        event.accept()
+
+
+class _Page(QWidget):
+    """Heading, recent labs, chapters. Places its children itself: chapters that fit share a row."""
+
+    chosen = Signal(str)
+    focused = Signal(QWidget)
+
+    def __init__(self, cards: Sequence[Card]) -> None:
+        super().__init__()
+        self.setProperty("role", "page")
+        self._query = ""
+        self._labs = {card.id: card for card in cards}
+        self._heading = self._label("What would you like to see learn?", "heading")
+        self._line = self._label("Every lab trains a real network, live, on this machine.", "muted")
+        self._recent_title = self._label("Recent", "section")
+        self._recent: list[RecentCard] = []
+        self._chapters: list[tuple[QLabel, list[BigCard]]] = []
+        for chapter in dict.fromkeys(card.chapter for card in cards):
+            title = self._label(chapter, "section")
+            self._chapters.append((title, [self._add(BigCard(c, self)) for c in cards if c.chapter == chapter]))
+        self._nothing = self._label("", "muted")
+        self.clear = QPushButton("Clear search", self)
+        self.clear.hide()
+        self._nothing.hide()
+
+    def _label(self, text: str, role: str) -> QLabel:
+        label = QLabel(text, self)
+        label.setProperty("role", role)
+        return label
+
+    def _add(self, card: C) -> C:
+        card.clicked.connect(lambda: self.chosen.emit(card.card.id))
+        card.installEventFilter(self)
+        return card
+
+    def set_recent(self, lab_ids: Sequence[str]) -> None:
+        for old in self._recent:
+            old.hide()
+            old.deleteLater()
+        self._recent = [self._add(RecentCard(self._labs[name], self)) for name in lab_ids if name in self._labs]
+        self._place()
+
+    def search(self, query: str) -> None:
+        self._query = query
+        self._place()
+
+    def visible_cards(self) -> list[CardButton]:
+        """The cards shown, from top to bottom."""
+        chapters = [card for _, cards in self._chapters for card in cards]
+        return [card for card in [*self._recent, *chapters] if not card.isHidden()]
+
+    # ------------------------------------------------------------------ layout
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self._place()
+
+    def _place(self) -> None:
+        """Put every child in its place for the present width and search."""
+        view = self.parentWidget()
+        room = view.height() if view is not None else self.height()
+        width = min(self.width(), WIDEST_PAGE)
+        left = (self.width() - width) // 2 + MARGIN
+        columns = columns_for(width)
+        pitch = (width - 2 * MARGIN + GAP) / columns
+
+        def cell(column: int, top: int, height: int) -> QRect:
+            x = left + round(column * pitch)
+            return QRect(x, top, left + round((column + 1) * pitch) - GAP - x, height)
+
+        self._heading.setGeometry(left, 24, width - 2 * MARGIN, 32)
+        self._line.setGeometry(left, 57, width - 2 * MARGIN, 20)
+        y = 96
+        y = self._place_recent(columns, cell, left, y)
+        found = [(title, [c for c in cards if matches(c.card, self._query)]) for title, cards in self._chapters]
+        number = sum(len(cards) for _, cards in found)
+        roomy = number <= 2 * columns and room >= 560  # few cards: taller ones that say more
+        height = BigCard.height_for(cell(0, 0, 0).width(), roomy)
+        column = 0
+        for (title, all_cards), (_, cards) in zip(self._chapters, found, strict=True):
+            for card in all_cards:
+                card.setVisible(card in cards)
+            title.setVisible(bool(cards))
+            if not cards:
+                continue
+            if column and column + len(cards) > columns:
+                column, y = 0, y + 28 + height + 24
+            title.setGeometry(cell(column, y, 22))
+            for index, card in enumerate(cards):
+                if index and column == columns:
+                    column, y = 0, y + height + GAP
+                card.set_roomy(roomy)
+                card.setGeometry(cell(column, y + 28, height))
+                column += 1
+        if number:
+            y += 28 + height
+        self._place_nothing(number, left, y)
+        self.setMinimumHeight(y + MARGIN if number else y + 80)
+
+    def _place_recent(self, columns: int, cell: Callable[[int, int, int], QRect], left: int, y: int) -> int:
+        show = bool(self._recent) and not self._query
+        self._recent_title.setVisible(show)
+        for index, card in enumerate(self._recent):
+            card.setVisible(show and index < columns)
+            card.setGeometry(cell(index, y + 28, RecentCard.HEIGHT))
+        self._recent_title.setGeometry(left, y, 200, 22)
+        return y + 28 + RecentCard.HEIGHT + 24 if show else y
+
+    def _place_nothing(self, number: int, left: int, y: int) -> None:
+        none = self._nothing, self.clear
+        for widget in none:
+            widget.setVisible(not number)
+        if number:
+            return
+        self._nothing.setText(NO_MATCH.format(self._query) + " Try a word such as “image”, “text” or “attention”.")
+        self._nothing.setGeometry(left, y, self.width() - 2 * left, 22)
+        self.clear.adjustSize()
+        self.clear.move(left, y + 34)
+
+    def sizeHint(self) -> QSize:
+        return QSize(5 * NARROWEST, self.minimumHeight())
+
+    # ------------------------------------------------------------------ keyboard
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if isinstance(watched, CardButton):
+            if event.type() == QEvent.Type.FocusIn:
+                QTimer.singleShot(0, watched, lambda: self.focused.emit(watched))
+            elif event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
+                return self._move(watched, event.key())
+        return super().eventFilter(watched, event)
+
+    def _move(self, card: CardButton, key: int) -> bool:
+        """Go to the nearest card in the direction of an arrow key, or open this one with Enter."""
+        if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            card.click()
+            return True
+        cards = self.visible_cards()
+        if key in (Qt.Key.Key_Home, Qt.Key.Key_End):
+            cards[0 if key == Qt.Key.Key_Home else -1].setFocus(Qt.FocusReason.TabFocusReason)
+            return True
+        if key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+            place = cards.index(card) + (1 if key == Qt.Key.Key_Right else -1)
+            if 0 <= place < len(cards):
+                cards[place].setFocus(Qt.FocusReason.TabFocusReason)
+            return True
+        if key not in (Qt.Key.Key_Up, Qt.Key.Key_Down):
+            return False
+        here = card.geometry().center()
+        sign = 1 if key == Qt.Key.Key_Down else -1
+        beyond = [c for c in cards if sign * (c.geometry().center().y() - here.y()) > 8]
+        if beyond:
+            nearest = min(abs(c.geometry().center().y() - here.y()) for c in beyond)
+            row = [c for c in beyond if abs(c.geometry().center().y() - here.y()) <= nearest + 8]
+            target = min(row, key=lambda c: abs(c.geometry().center().x() - here.x()))
+            target.setFocus(Qt.FocusReason.TabFocusReason)
+        return True

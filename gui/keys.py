@@ -1,0 +1,114 @@
+"""The keys sheet (F1): a list of keys over the dimmed window; any key or click closes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+Section = tuple[str, Sequence[tuple[str, str]]]
+
+EVERYWHERE: Section = (
+    "Everywhere",
+    (
+        ("F1", "These keys"),
+        ("Ctrl+,", "Settings"),
+        ("F11", "Full screen"),
+        ("Ctrl+Q", "Quit"),
+    ),
+)
+GALLERY: Section = (
+    "All labs",
+    (
+        ("Ctrl+F", "Search"),
+        ("← ↑ ↓ →", "From card to card"),
+        ("Enter", "Open the lab"),
+    ),
+)
+LAB: Section = (
+    "In a lab",
+    (
+        ("Space", "Play and pause"),
+        ("Esc", "Back to all labs"),
+    ),
+)
+
+
+def native(keys: str) -> str:
+    """A key as this platform writes it: ⌘F on a Mac."""
+    return QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText) if "+" in keys else keys
+
+
+class KeysSheet(QWidget):
+    """Covers its parent until it is closed."""
+
+    def __init__(self, parent: QWidget, sections: Sequence[Section] = (EVERYWHERE, GALLERY, LAB)) -> None:
+        super().__init__(parent)
+        self.setAccessibleName("Keys")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._before = parent.window().focusWidget()
+        panel = QFrame()
+        panel.setProperty("role", "panel")
+        columns = QHBoxLayout()
+        columns.setSpacing(40)
+        for title, keys in sections:
+            columns.addLayout(self._section(title, keys))
+        inside = QVBoxLayout(panel)
+        inside.setContentsMargins(28, 24, 28, 24)
+        inside.setSpacing(20)
+        heading = QLabel("Keys")
+        heading.setProperty("role", "heading")
+        inside.addWidget(heading)
+        inside.addLayout(columns)
+        outer = QGridLayout(self)
+        outer.addWidget(panel, 0, 0, Qt.AlignmentFlag.AlignCenter)
+        parent.installEventFilter(self)
+        self.setGeometry(parent.rect())
+        self.show()
+        self.raise_()
+        self.setFocus(Qt.FocusReason.PopupFocusReason)
+
+    def _section(self, title: str, keys: Sequence[tuple[str, str]]) -> QVBoxLayout:
+        column = QVBoxLayout()
+        column.setSpacing(10)
+        heading = QLabel(title)
+        heading.setProperty("role", "section")
+        column.addWidget(heading)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(16)
+        grid.setVerticalSpacing(8)
+        for row, (key, what) in enumerate(keys):
+            cap = QLabel(native(key))
+            cap.setProperty("role", "key")
+            grid.addWidget(cap, row, 0, Qt.AlignmentFlag.AlignLeft)
+            said = QLabel(what)
+            said.setProperty("role", "muted")
+            grid.addWidget(said, row, 1)
+        column.addLayout(grid)
+        column.addStretch(1)
+        return column
+
+    def dismiss(self) -> None:
+        """Close, and give the keyboard back."""
+        self.hide()
+        if self._before is not None:
+            self._before.setFocus()
+        self.deleteLater()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(0, 0, 0, 150))
+        painter.end()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.dismiss()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        self.dismiss()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize and isinstance(watched, QWidget):
+            self.setGeometry(watched.rect())
+        return super().eventFilter(watched, event)

@@ -1,0 +1,290 @@
+"""The window: the header over either the gallery or one open lab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QPaintEvent
+from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
+
+from engine.discovery import catalogue, find_card
+from gui import crash_log, theme
+from gui.gallery import Gallery
+from gui.header import Header
+from gui.notice import Notice, Relay
+from gui.settings import Settings
+
+if TYPE_CHECKING:
+    from engine.messages import RunSpec
+    from gui.keys import KeysSheet
+    from gui.session_bridge import SessionBridge
+    from gui.workbench import Workbench
+
+WARM_UP_MS = 200  # after the first paint: importing torch takes the interpreter from the window for a moment
+
+
+def _key(standard: QKeySequence.StandardKey, fallback: str) -> QKeySequence:
+    """The platform's key, or ours where the platform has none (Preferences, Quit and FullScreen on some)."""
+    keys = QKeySequence.keyBindings(standard)
+    return keys[0] if keys else QKeySequence(fallback)
+
+
+class MainWindow(QMainWindow):
+    """One per application. `warm_up` loads the engine in the background once the window is painted."""
+
+    painted = Signal()  # the first time
+
+    def __init__(self, settings: Settings, *, warm_up: bool = True) -> None:
+        super().__init__()
+        self.settings = settings
+        self.bridge: SessionBridge | None = None
+        self.workbench: Workbench | None = None
+        self._warm_up = warm_up
+        self._painted = False
+        self._keys: KeysSheet | None = None
+        self.setWindowTitle("Deepscope")
+        self.setMinimumSize(960, 600)
+        self.gallery = Gallery(catalogue())
+        self.gallery.chosen.connect(self.open_lab)
+        self._menu = QMenu(self)
+        self._make_actions()
+        self.header = Header(self._menu)
+        self.header.back.connect(self.show_gallery)
+        self.header.searched.connect(self.gallery.search)
+        self.header.search_entered.connect(self.gallery.open_first)
+        self.header.search_left.connect(self.gallery.focus_first)
+        self.header.theme_toggled.connect(self._toggle_theme)
+        self.gallery.search_cleared.connect(self.header.search.clear)
+        self.gallery.typed.connect(self._type_to_search)
+        self.notice = Notice()
+        self._relay = Relay(self)
+        self._relay.raised.connect(self.notice.show_error)
+        crash_log.on_exception(self._relay.tell)
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self.gallery)
+        self._centre = QWidget()
+        column = QVBoxLayout(self._centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        for widget in (self.header, self.notice, self.pages):
+            column.addWidget(widget)
+        self.setCentralWidget(self._centre)
+        if not self.restoreGeometry(settings.geometry):
+            self.resize(1280, 800)
+        self.gallery.set_recent(settings.recent_labs)
+        self.gallery.setFocus(Qt.FocusReason.OtherFocusReason)
+        settings.changed.connect(self._apply)
+        theme.holder.changed.connect(self.header.load_icons)
+
+    # ------------------------------------------------------------------ actions and keys
+
+    def _make_actions(self) -> None:
+        standard = QKeySequence.StandardKey
+        self._action("Find a lab", _key(standard.Find, "Ctrl+F"), self._find, in_menu=False)
+        self._action("Open session…", _key(standard.Open, "Ctrl+O"), self._choose_session)
+        self._menu.addSeparator()
+        self._action("Settings…", _key(standard.Preferences, "Ctrl+,"), self.show_settings)
+        self._action("Full screen", _key(standard.FullScreen, "F11"), self._toggle_full_screen)
+        self._action("Keys", QKeySequence("F1"), self.show_keys)
+        self._action("About Deepscope", QKeySequence(), self.show_about)
+        self._menu.addSeparator()
+        self._action("Quit", _key(standard.Quit, "Ctrl+Q"), self.close)
+
+    def _action(self, text: str, key: QKeySequence, slot: Callable[[], object], *, in_menu: bool = True) -> None:
+        action = QAction(text, self)
+        action.setShortcut(key)
+        action.triggered.connect(lambda: slot())
+        self.addAction(action)
+        if in_menu:
+            self._menu.addAction(action)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape and self.workbench is not None:
+            self.show_gallery()
+        elif event.key() == Qt.Key.Key_Escape and self.isFullScreen():
+            self.showNormal()
+        else:
+            super().keyPressEvent(event)
+
+    def _find(self) -> None:
+        if self.workbench is None:
+            self.header.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
+            self.header.search.selectAll()
+
+    def _type_to_search(self, text: str) -> None:
+        self._find()
+        self.header.search.setText(text)
+
+    def _toggle_full_screen(self) -> None:
+        if self.isFullScreen():
+            self.showNormal()
+        else:
+            self.showFullScreen()
+
+    def _toggle_theme(self) -> None:
+        self.settings.theme = "light" if theme.current() is theme.DARK else "dark"
+
+    # ------------------------------------------------------------------ labs
+
+    def open_lab(
+        self,
+        lab_id: str,
+        *,
+        resume: Path | None = None,
+        values: Mapping[str, float | int | str | bool] | None = None,
+        dataset: str = "",
+        seed: int | None = None,
+    ) -> None:
+        """Show a lab; what is given is set in place of what was last used. Raises UnknownLab."""
+        from gui.workbench import Workbench  # with pyqtgraph: 0.3 s that the gallery does without
+
+        card = find_card(lab_id)
+        self._close_lab()
+        bench = Workbench(
+            self.engine(), card.id, self.settings, resume=resume, values=values, dataset=dataset, seed=seed, parent=None
+        )
+        self.workbench = bench
+        bench.title_changed.connect(self._set_title)
+        self.header.explain_toggled.connect(bench.explain_toggled)
+        self.header.show_lab(card.title, card.chapter, explain=True, code=False)
+        self.pages.addWidget(bench)
+        self.pages.setCurrentWidget(bench)
+        bench.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.settings.remember_lab(card.id)
+
+    def show_gallery(self) -> None:
+        """Close the lab and go home."""
+        if self.workbench is None:
+            return
+        lab_id = self.workbench.lab_id
+        self._close_lab()
+        self.setWindowTitle("Deepscope")
+        self.pages.setCurrentWidget(self.gallery)
+        self.header.show_home()
+        self.gallery.focus_lab(lab_id)
+
+    def open_session(self, path: Path) -> None:
+        """Go on with a saved session; a file that cannot be read is named in the notice."""
+        from engine.checkpoint import CheckpointError, read_spec
+
+        try:
+            spec: RunSpec = read_spec(path)
+            self.open_lab(spec.lab, resume=path)
+        except (CheckpointError, KeyError) as error:
+            self.notice.show_text(str(error))
+
+    def _choose_session(self) -> None:
+        from PySide6.QtWidgets import QFileDialog
+
+        name, _ = QFileDialog.getOpenFileName(
+            self, "Open session", "", "Deepscope sessions (*.deepscope);;All files (*)"
+        )
+        if name:
+            self.open_session(Path(name))
+
+    def _set_title(self, title: str, subtitle: str) -> None:
+        self.header.set_title(title, subtitle)
+        self.setWindowTitle(f"{title} – Deepscope")
+
+    def _close_lab(self) -> None:
+        if self.workbench is None:
+            return
+        bench, self.workbench = self.workbench, None
+        self.header.explain_toggled.disconnect(bench.explain_toggled)
+        self.header.explain.setChecked(False)
+        bench.close_run()
+        self.pages.removeWidget(bench)
+        bench.close()
+        bench.deleteLater()
+
+    # ------------------------------------------------------------------ engine
+
+    def engine(self) -> SessionBridge:
+        """The bridge to the session, made when it is first needed."""
+        if self.bridge is None:
+            from gui.session_bridge import SessionBridge
+
+            self.bridge = SessionBridge(self, threads=self.settings.threads)
+            self.bridge.set_budget(self.settings.budget)
+            self.bridge.loaded.connect(self._engine_loaded)
+            self.bridge.warm_up()
+        return self.bridge
+
+    def _engine_loaded(self) -> None:
+        self.header.set_device(self.device_name())
+
+    def device_name(self) -> str:
+        """The device that labs are opened on, as a person calls it; "" until the engine is loaded."""
+        devices = self.bridge.devices if self.bridge is not None else {}
+        return devices.get(self.settings.device) or next(iter(devices.values()), "")
+
+    def _apply(self, name: str) -> None:
+        """A setting changed (the theme is the application's affair)."""
+        if name == "recent_labs":
+            self.gallery.set_recent(self.settings.recent_labs)
+        elif name == "data_folder":
+            from engine.data import set_data_folder
+
+            set_data_folder(self.settings.data_folder or None)
+        elif name == "budget" and self.bridge is not None:
+            self.bridge.set_budget(self.settings.budget)
+        elif name == "device":
+            self.header.set_device(self.device_name())
+
+    # ------------------------------------------------------------------ dialogs
+
+    def show_settings(self) -> None:
+        """Open the settings."""
+        from gui.settings_dialog import SettingsDialog
+
+        dialog = SettingsDialog(self.settings, self.bridge, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def show_about(self) -> None:
+        """Open the About dialog."""
+        from gui.about import AboutDialog
+
+        dialog = AboutDialog(self, self.device_name())
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def show_keys(self) -> None:
+        """Show the keys over the window; once more hides them."""
+        from gui.keys import KeysSheet
+
+        if self._keys is not None:
+            self._keys.dismiss()
+            return
+        self._keys = KeysSheet(self._centre)
+        self._keys.destroyed.connect(self._keys_closed)
+
+    def _keys_closed(self) -> None:
+        self._keys = None
+
+    # ------------------------------------------------------------------ first and last
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._painted:
+            self._painted = True
+            QTimer.singleShot(0, self, self._after_first_paint)
+
+    def _after_first_paint(self) -> None:
+        self.header.load_icons()
+        self.painted.emit()
+        if self._warm_up:
+            QTimer.singleShot(WARM_UP_MS, self, self.engine)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.settings.geometry = self.saveGeometry()
+        self.settings.sync()
+        self.hide()  # at once: the worker may be in the middle of a long step
+        crash_log.on_exception(None)
+        if self.bridge is not None:  # first the polls, then the worker, then the widgets
+            self.bridge.shutdown()
+        self._close_lab()
+        event.accept()

@@ -1,0 +1,86 @@
+"""A strip under the header that says what went wrong, with what can be done about it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, QSize, Qt, Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
+
+from gui import crash_log, icons, theme
+
+
+class Notice(QFrame):
+    """Hidden until `show_error` or `show_text` is called."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "notice")
+        self.setAccessibleName("Notice")
+        self._details = ""
+        self._picture = QLabel()
+        self._text = QLabel()
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._copy = QPushButton("Copy")
+        self._copy.setToolTip("Copy the details to the clipboard")
+        self._copy.clicked.connect(self._copy_details)
+        self._close = QToolButton()
+        self._close.setAccessibleName("Close the notice")
+        self._close.clicked.connect(self.hide)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(16, 8, 12, 8)
+        row.setSpacing(12)
+        row.addWidget(self._picture)
+        row.addWidget(self._text, 1)
+        row.addWidget(self._copy)
+        row.addWidget(self._close)
+        theme.holder.changed.connect(self._restyle)
+        self.hide()
+
+    def show_error(self, summary: str, details: str) -> None:
+        """An error: `details` go to the clipboard on Copy, and lie in the log."""
+        self._details = details
+        log = crash_log.path()
+        self._say(f"Something went wrong: {_short(summary)}", f"The details are in {log}" if log else details)
+
+    def show_text(self, text: str) -> None:
+        """A sentence for the viewer."""
+        self._details = text
+        self._say(text, text)
+
+    def text(self) -> str:
+        """What it says."""
+        return self._text.text()
+
+    def _say(self, text: str, tip: str) -> None:
+        self._text.setText(text)
+        self._text.setToolTip(tip)
+        self._text.setAccessibleName(text)
+        self._copy.setText("Copy")
+        self._restyle()
+        self.show()
+
+    def _copy_details(self) -> None:
+        QGuiApplication.clipboard().setText(self._details)
+        self._copy.setText("Copied")
+
+    def _restyle(self) -> None:
+        if self._details:
+            self._picture.setPixmap(icons.pixmap("warning", 18, theme.current().bad, self.devicePixelRatioF()))
+            self._close.setIcon(icons.icon("close"))
+            self._close.setIconSize(QSize(16, 16))
+
+
+class Relay(QObject):
+    """Brings exceptions of any thread to the window's thread: a signal of this object is queued where it must be."""
+
+    raised = Signal(str, str)
+
+    def tell(self, summary: str, details: str) -> None:
+        """May be called from any thread."""
+        self.raised.emit(summary, details)
+
+
+def _short(text: str) -> str:
+    line = text.strip().splitlines()[0] if text.strip() else "no message"
+    return line if len(line) <= 160 else line[:157] + "…"

@@ -1,0 +1,231 @@
+"""The settings: what is changed here acts at once and is remembered; there is no OK to forget."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QStandardItemModel
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QFileDialog,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMessageBox,
+    QPushButton,
+    QSlider,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui import style
+from gui.settings import DEVICES, THEMES, Settings
+
+if TYPE_CHECKING:
+    from gui.session_bridge import SessionBridge
+
+DEVICE_NAMES = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (Metal)"}
+THEME_NAMES = {"system": "As the system", "light": "Light", "dark": "Dark"}
+
+
+def describe_folder(text: str) -> tuple[str, str]:
+    """What is found in a data folder, and the role to write it in: "good", "bad" or "muted"."""
+    from engine.data import CATALOGUE
+
+    if not text:
+        named = os.environ.get("DEEPSCOPE_DATA")
+        return (f"DEEPSCOPE_DATA points to {named}." if named else "Bundled and downloaded data only."), "muted"
+    folder = Path(text).expanduser()
+    if not folder.is_dir():
+        return ("This is a file, not a folder." if folder.exists() else "There is no such folder."), "bad"
+    known = [d for d in CATALOGUE.values() if d.files]
+    found = [
+        d.title
+        for d in known
+        if all((folder / d.folder / f.name).is_file() or (folder / f.name).is_file() for f in d.files)
+    ]
+    if not found:
+        return f"None of {', '.join(d.title for d in known)} is in it.", "warning"
+    return f"Found: {', '.join(found)}.", "good"
+
+
+class SettingsDialog(QDialog):
+    """The bridge knows which devices there are, once torch is loaded."""
+
+    def __init__(self, settings: Settings, bridge: SessionBridge | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Settings")
+        self.settings = settings
+        self._grid = QGridLayout()
+        self._grid.setHorizontalSpacing(24)
+        self._grid.setVerticalSpacing(6)
+        self._grid.setColumnStretch(1, 1)
+        self._theme = self._combo("Theme", THEMES, THEME_NAMES)
+        self._theme.activated.connect(lambda i: setattr(settings, "theme", THEMES[i]))
+        self._make_folder()
+        self._device = self._combo("Device", DEVICES, DEVICE_NAMES)
+        self._device.activated.connect(lambda i: setattr(settings, "device", DEVICES[i]))
+        self._device_hint = self._hint()
+        self._make_budget()
+        self._make_threads()
+        heading = QLabel("Settings")
+        heading.setProperty("role", "heading")
+        reset = QPushButton("Reset everything…")
+        reset.setProperty("kind", "danger")
+        reset.clicked.connect(self._ask_reset)
+        done = QPushButton("Done")
+        done.setProperty("kind", "primary")
+        done.setDefault(True)
+        done.clicked.connect(self.accept)
+        buttons = QHBoxLayout()
+        buttons.addWidget(reset)
+        buttons.addStretch(1)
+        buttons.addWidget(done)
+        rule = QFrame()
+        rule.setProperty("role", "rule")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(28, 24, 28, 20)
+        layout.setSpacing(18)
+        layout.addWidget(heading)
+        layout.addLayout(self._grid)
+        layout.addStretch(1)
+        layout.addWidget(rule)
+        layout.addLayout(buttons)
+        self.setMinimumWidth(600)
+        self._bridge = bridge
+        self._show_devices()
+        if bridge is not None:
+            bridge.loaded.connect(self._show_devices)
+        self._show_values()
+
+    # ------------------------------------------------------------------ rows
+
+    def _row(self, label: str, widget: QWidget | QHBoxLayout, focus: QWidget) -> None:
+        name = QLabel(label)
+        name.setBuddy(focus)
+        focus.setAccessibleName(label)
+        row = self._grid.rowCount()
+        self._grid.setRowMinimumHeight(row, 12)  # the air between two settings
+        self._grid.addWidget(name, row + 1, 0)
+        if isinstance(widget, QWidget):
+            self._grid.addWidget(widget, row + 1, 1)
+        else:
+            self._grid.addLayout(widget, row + 1, 1)
+
+    def _hint(self, text: str = "") -> QLabel:
+        hint = QLabel(text)
+        hint.setProperty("role", "hint")
+        hint.setWordWrap(True)
+        self._grid.addWidget(hint, self._grid.rowCount(), 1)
+        return hint
+
+    def _combo(self, label: str, values: tuple[str, ...], names: Mapping[str, str]) -> QComboBox:
+        combo = QComboBox()
+        combo.addItems([names[value] for value in values])
+        self._row(label, combo, combo)
+        return combo
+
+    def _make_folder(self) -> None:
+        self._folder = QLineEdit()
+        self._folder.setPlaceholderText("None")
+        self._folder.setClearButtonEnabled(False)
+        self._folder.editingFinished.connect(self._take_folder)
+        self._folder.textChanged.connect(self._describe_folder)
+        browse = QPushButton("Choose…")
+        browse.setAutoDefault(False)
+        browse.clicked.connect(self._browse)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self._folder, 1)
+        row.addWidget(browse)
+        self._row("Data folder", row, self._folder)
+        self._folder_hint = self._hint()
+
+    def _make_budget(self) -> None:
+        self._budget = QSlider(Qt.Orientation.Horizontal)
+        self._budget.setRange(1, 50)
+        self._budget.setPageStep(5)
+        self._budget_value = QLabel()
+        self._budget_value.setMinimumWidth(40)
+        self._budget_value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._budget.valueChanged.connect(lambda percent: self._budget_value.setText(f"{percent} %"))
+        self._budget.valueChanged.connect(lambda percent: setattr(self.settings, "budget", percent / 100))
+        row = QHBoxLayout()
+        row.addWidget(self._budget, 1)
+        row.addWidget(self._budget_value)
+        self._row("Time for watching", row, self._budget)
+        self._hint(
+            "The share of training time that drawing the views may take. Less trains faster, more looks smoother."
+        )
+
+    def _make_threads(self) -> None:
+        self._threads = QSpinBox()
+        self._threads.setRange(0, os.cpu_count() or 1)
+        self._threads.setSpecialValueText("Automatic")
+        self._threads.valueChanged.connect(lambda number: setattr(self.settings, "threads", number))
+        self._row("Threads", self._threads, self._threads)
+        self._hint("Processor threads that training may use, from the next start. Automatic leaves the window a core.")
+
+    # ------------------------------------------------------------------ values
+
+    def _show_devices(self) -> None:
+        """Offer the devices that there are; before they are known, all of them."""
+        devices = self._bridge.devices if self._bridge is not None else {}
+        for index, name in enumerate(DEVICES):
+            model = self._device.model()
+            assert isinstance(model, QStandardItemModel)
+            model.item(index).setEnabled(not devices or name == "auto" or name in devices)
+        if devices:
+            self._device_hint.setText(f"On this machine: {', '.join(devices.values())}. Acts when a lab is opened.")
+        else:
+            self._device_hint.setText("Which there are shows once the engine is loaded. Acts when a lab is opened.")
+
+    def _show_values(self) -> None:
+        s = self.settings
+        self._theme.setCurrentIndex(THEMES.index(s.theme))
+        self._folder.setText(s.data_folder)
+        self._describe_folder(s.data_folder)
+        self._device.setCurrentIndex(DEVICES.index(s.device))
+        self._budget.setValue(round(s.budget * 100))
+        self._budget_value.setText(f"{self._budget.value()} %")
+        self._threads.setValue(s.threads)
+
+    def _browse(self) -> None:
+        start = self._folder.text() or str(Path.home())
+        if chosen := QFileDialog.getExistingDirectory(self, "Data folder", start):
+            self._folder.setText(chosen)
+            self._take_folder()
+
+    def _take_folder(self) -> None:
+        text = self._folder.text().strip()
+        if describe_folder(text)[1] != "bad":
+            self.settings.data_folder = text
+
+    def _describe_folder(self, text: str) -> None:
+        said, role = describe_folder(text.strip())
+        self._folder_hint.setText(said)
+        style.mark(self._folder_hint, "role", role)
+
+    def _ask_reset(self) -> None:
+        box = QMessageBox(self)
+        box.setWindowTitle("Reset everything")
+        box.setText("Forget all settings?")
+        box.setInformativeText("Also the recent labs and what was last set in each. Saved sessions and data stay.")
+        reset = box.addButton("Reset", QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        box.exec()
+        if box.clickedButton() is reset:
+            self.reset()
+
+    def reset(self) -> None:
+        """Back to the defaults."""
+        self.settings.reset()
+        self._show_values()

@@ -1,0 +1,131 @@
+"""Pictures of the real window, for the README, the gallery's cards and for looking at what one has made.
+
+python -m gui shot lenet --seconds 20 --size 1440x900 --theme dark --out lenet.png
+python -m gui shot gallery --theme light --out gallery.png
+python -m gui shot lenet --view filters --size 528x338 --out assets/thumbnails/lenet.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QPixmap
+    from PySide6.QtWidgets import QApplication
+
+    from gui.main_window import MainWindow
+
+LONGEST_BUILD = 120  # seconds until a lab must be open
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"write WIDTHxHEIGHT, as 1440x900, not {text!r}")
+    return int(width), int(height)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 3600:
+        raise argparse.ArgumentTypeError(f"write a number of seconds up to 3600, not {text!r}")
+    return value
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of a shot."""
+    made = argparse.ArgumentParser(
+        prog="deepscope shot", description="Renders the window to a picture, without a screen."
+    )
+    made.add_argument("lab", metavar="LAB", help="a lab, or `gallery`")
+    made.add_argument("--seconds", type=_seconds, default=5.0, metavar="S", help="train so long first (5)")
+    made.add_argument("--size", type=_size, default=(1440, 900), metavar="WxH", help="of the window (1440x900)")
+    made.add_argument("--theme", choices=("dark", "light"), default="dark")
+    made.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .png")
+    made.add_argument("--data", default="", metavar="NAME", help="data set; the lab's first by default")
+    made.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyperparameter")
+    made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--view", default="", metavar="NAME", help="only this view, enlarged to the size")
+    made.add_argument("--recent", default="", metavar="LABS", help="gallery: labs opened last, with commas")
+    made.add_argument("--search", default="", metavar="TEXT", help="gallery: what is searched for")
+    made.add_argument("--on-screen", action="store_true", help="use the display instead of rendering off screen")
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Take one picture; returns the exit code."""
+    options = parser().parse_args(argv)
+    from gui.__main__ import Refused, check_lab
+
+    try:
+        if options.lab != "gallery":
+            options.lab = check_lab(options.lab)
+        if not options.out.resolve().parent.is_dir():
+            raise Refused(f"there is no folder {options.out.resolve().parent}")
+        if not options.on_screen:
+            os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before Qt starts
+        with tempfile.TemporaryDirectory() as folder:  # the user's settings must not show in a picture
+            picture = _take(options, Path(folder))
+        if not picture.save(str(options.out)):
+            raise Refused(f"{options.out} cannot be written")
+    except Refused as refusal:
+        print(f"deepscope shot: {refusal}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _take(options: argparse.Namespace, folder: Path) -> QPixmap:
+    from PySide6.QtCore import QSettings
+
+    from gui import app as application
+    from gui.main_window import MainWindow
+    from gui.settings import Settings
+
+    application.preload_runtime()
+    app = application.make_application(sys.argv[:1])
+    settings = Settings(QSettings(str(folder / "shot.ini"), QSettings.Format.IniFormat))
+    settings.theme = options.theme
+    for name in reversed([name for name in options.recent.split(",") if name]):
+        settings.remember_lab(name)
+    application.follow_theme(app, settings)
+    window = MainWindow(settings, warm_up=False)
+    window.resize(*options.size)
+    window.show()
+    window.resize(*options.size)
+    try:
+        if options.lab == "gallery":
+            window.header.search.setText(options.search)
+            _wait(app, 300)
+            return window.grab()
+        return _take_lab(app, window, options)
+    finally:
+        window.close()
+
+
+def _take_lab(app: QApplication, window: MainWindow, options: argparse.Namespace) -> QPixmap:
+    from gui.__main__ import Refused
+
+    window.open_lab(options.lab, settings_text=options.set, dataset=options.data, seed=options.seed)
+    bench = window.workbench
+    assert bench is not None
+    if not _wait_until(app, lambda: bench.ready or bool(bench.trouble), LONGEST_BUILD * 1000):
+        raise Refused(f"{options.lab} was not ready after {LONGEST_BUILD} s")
+    if bench.trouble:
+        raise Refused(bench.trouble)
+    return window.grab()
+
+
+def _wait(app: QApplication, milliseconds: int) -> None:
+    from PySide6.QtCore import QEventLoop, QTimer
+
+    loop = QEventLoop(app)
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
