@@ -1,0 +1,228 @@
+"""How curves look: lines, bands, labels, flags, crosshair. Functions of a painter and of pixels; no state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
+
+from engine.payloads import Array
+from gui import theme
+from gui.views.parts import faded, polygon
+from gui.views.scales import Axis, room_for, spread_apart
+
+KEPT_RANGE = 0.6  # the range of y shrinks only when the curves fill less than this share of it
+MANY = 200  # corners from which on a band is drawn without smooth edges, which would cost the most of all
+
+
+@dataclass
+class Line:
+    """One metric as it is drawn."""
+
+    name: str
+    label: str
+    colour: QColor
+    x: Array  # pixels
+    y: Array  # pixels, NaN where there is a gap
+    raw: QPolygonF | None  # faint behind: the band from low to high, or the points themselves
+    band: bool
+    bad: Array  # pixels in x of NaN and infinite values
+
+
+def axes(painter: QPainter, plot: QRectF, x_axis: Axis, y_axis: Axis, size: QSize) -> None:
+    """Grid lines and the numbers at them, as far as there is room."""
+    look, metrics = theme.current(), QFontMetricsF(painter.font())
+    for value, text in y_axis.ticks:
+        y = round(y_axis.pixel(value)) + 0.5
+        painter.setPen(QPen(QColor(look.faint), 1))
+        painter.drawLine(QPointF(plot.left(), y), QPointF(plot.right(), y))
+        if size.width() > 120:
+            painter.setPen(QColor(look.muted))
+            wide = metrics.horizontalAdvance(text)
+            painter.drawText(QPointF(plot.left() - 8 - wide, y + metrics.capHeight() / 2), text)
+    if size.height() <= 70:
+        return
+    painter.setPen(QColor(look.muted))
+    taken = -math.inf
+    for value, text in x_axis.ticks:
+        wide = metrics.horizontalAdvance(text)
+        left = min(max(x_axis.pixel(value) - wide / 2, plot.left() - 4), size.width() - wide - 1)
+        if left > taken:
+            painter.drawText(QPointF(left, size.height() - 3 - metrics.descent() / 2), text)
+            taken = left + wide + 12
+
+
+def lines(painter: QPainter, shown: Sequence[Line]) -> None:
+    """The curves, with their noise faint behind them."""
+    for line in shown:
+        if line.raw is None:
+            continue
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, line.raw.size() < MANY)
+        if line.band:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(faded(line.colour, 0.22))
+            painter.drawPolygon(line.raw)
+        else:
+            painter.setPen(QPen(faded(line.colour, 0.32), 1))
+            painter.drawPolyline(line.raw)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    for line in shown:
+        pen = QPen(line.colour, 1.6)
+        pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)
+        painter.setPen(pen)
+        painter.setBrush(line.colour)
+        for piece in finite_pieces(line.y):
+            if piece.stop - piece.start == 1:
+                painter.drawEllipse(QPointF(line.x[piece.start], line.y[piece.start]), 1.6, 1.6)
+            else:
+                painter.drawPolyline(polygon(np.column_stack((line.x[piece], line.y[piece]))))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+
+
+def crosses(painter: QPainter, shown: Sequence[Line], plot: QRectF) -> None:
+    """A small red cross at the foot of the plot for each place with a NaN or infinite value."""
+    painter.setPen(QPen(QColor(theme.current().bad), 1.5))
+    for line in shown:
+        last = -math.inf
+        for x in line.bad.tolist():
+            if x - last >= 5:
+                last, y = x, plot.bottom() - 5
+                painter.drawLine(QPointF(x - 2.5, y - 2.5), QPointF(x + 2.5, y + 2.5))
+                painter.drawLine(QPointF(x - 2.5, y + 2.5), QPointF(x + 2.5, y - 2.5))
+
+
+def flag(painter: QPainter, x: float, plot: QRectF, width: int) -> None:
+    """A small flag on top of a dotted line."""
+    colour = QColor(theme.current().warning)
+    painter.setPen(QPen(faded(colour, 0.55), 1, Qt.PenStyle.DotLine))
+    painter.drawLine(QPointF(x, plot.top()), QPointF(x, plot.bottom()))
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(colour)
+    top, side = plot.top() - 6, -1 if x + 8 > width else 1
+    painter.drawPolygon(QPolygonF([QPointF(x, top), QPointF(x + 7 * side, top + 3.5), QPointF(x, top + 7)]))
+    painter.drawRect(QRectF(x - 0.5, top, 1, 10))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+
+
+def end_labels(painter: QPainter, shown: Sequence[Line], plot: QRectF) -> None:
+    """Each curve's name at its end."""
+    metrics = QFontMetricsF(painter.font())
+    ends = []
+    for line in shown:
+        known = np.flatnonzero(np.isfinite(line.y) & (line.x <= plot.right() + 1))
+        ends.append(float(line.y[known[-1]]) if len(known) else plot.bottom())
+    places = spread_apart(ends, metrics.height() * 0.92, plot.top() + 4, plot.bottom() - 4)
+    for line, y in zip(shown, places, strict=True):
+        painter.setPen(line.colour)
+        painter.drawText(QPointF(plot.right() + 7, y + metrics.capHeight() / 2), line.label)
+
+
+def legend(painter: QPainter, shown: Sequence[Line], width: int) -> None:
+    """The names in a row at the top, as many as fit."""
+    metrics, x = QFontMetricsF(painter.font()), 4.0
+    for line in shown:
+        wide = metrics.horizontalAdvance(line.label)
+        if x + 12 + wide > width:
+            break
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(line.colour)
+        painter.drawEllipse(QPointF(x + 4, metrics.height() / 2), 3, 3)
+        painter.setPen(QColor(theme.current().muted))
+        painter.drawText(QPointF(x + 11, metrics.ascent()), line.label)
+        x += wide + 22
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+
+
+def crosshair(
+    painter: QPainter, x: float, title: str, readings: Sequence[tuple[Line, str]], plot: QRectF, size: QSize
+) -> None:
+    """A vertical line, a dot on each curve, and a card with the values there."""
+    look, metrics = theme.current(), QFontMetricsF(painter.font())
+    painter.setPen(QPen(faded(look.muted, 0.7), 1))
+    painter.drawLine(QPointF(x, plot.top()), QPointF(x, plot.bottom()))
+    for line, _ in readings:
+        place = int(np.searchsorted(line.x, x + 0.5)) - 1
+        if place >= 0 and plot.top() - 2 <= line.y[place] <= plot.bottom() + 2:
+            painter.setPen(QPen(QColor(look.panel), 1.5))
+            painter.setBrush(line.colour)
+            painter.drawEllipse(QPointF(x, line.y[place]), 4, 4)
+    high = metrics.height() + 1
+    names, values = [line.label for line, _ in readings], [text for _, text in readings]
+    width = max(metrics.horizontalAdvance(title), room_for(names, metrics) + room_for(values, metrics) + 26) + 16
+    height = high * (len(readings) + 1) + 10
+    left = x + 12 if x + 14 + width < size.width() else x - 12 - width
+    box = QRectF(max(1.0, left), min(plot.top() + 2, max(1.0, size.height() - height - 2)), width, height)
+    painter.setPen(QPen(QColor(look.border), 1))
+    painter.setBrush(faded(look.raised, 0.95))
+    painter.drawRoundedRect(box, 6, 6)
+    painter.setPen(QColor(look.muted))
+    y = box.top() + 5 + metrics.ascent()
+    painter.drawText(QPointF(box.left() + 8, y), title)
+    for line, text in readings:
+        y += high
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(line.colour)
+        painter.drawEllipse(QPointF(box.left() + 11, y - metrics.capHeight() / 2), 3, 3)
+        painter.setPen(QColor(look.text))
+        painter.drawText(QPointF(box.left() + 20, y), line.label)
+        painter.drawText(QPointF(box.right() - 8 - metrics.horizontalAdvance(text), y), text)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+
+
+def steady_range(
+    now: tuple[float, float] | None, low: float, high: float, *, log: bool, share: bool
+) -> tuple[float, float]:
+    """The range to show [low, high] in: `now` as long as that holds them and is not much too wide, so that the axis
+    does not jump; else a new one with a margin, that does not cross zero (nor 100 %) for the margin's sake."""
+    if log:
+        low, high = math.log10(low), math.log10(high)
+        now = None if now is None else (math.log10(now[0]), math.log10(now[1]))
+    if now is not None and now[0] <= low and high <= now[1] and high - low >= KEPT_RANGE * (now[1] - now[0]):
+        result = now
+    else:
+        margin = 0.07 * (high - low) if high > low else (0.1 if log else max(0.1 * abs(high), 1e-6))
+        bottom, top = low - margin, high + margin
+        if not log:
+            bottom = max(bottom, 0.0) if low >= 0 else bottom
+            top = min(top, 0.0) if high <= 0 and high > low else top
+            if share and high <= 1:
+                top = min(top, 1.0)
+        result = (bottom, top) if top > bottom else (bottom - 0.5, bottom + 0.5)
+    return (10 ** result[0], 10 ** result[1]) if log else result
+
+
+def smoothed_over(x: Array, y: Array, width: float) -> Array:
+    """An exponential mean with decay length `width` in x, unbiased at its beginning (Kingma and Ba, 2015, sec. 3).
+    It leaves gaps where y has them."""
+    if width <= 0 or len(x) < 2:
+        return y
+    decays = np.exp(-np.diff(x, prepend=x[0]) / width).tolist()
+    total = weight = 0.0
+    result = []
+    for decay, value in zip(decays, y.tolist(), strict=True):
+        if value == value:  # not NaN
+            total, weight = total * decay + value, weight * decay + 1.0
+            result.append(total / weight)
+        else:
+            result.append(math.nan)
+    return np.array(result)
+
+
+def one_per_pixel(x: Array, low: Array, high: Array, mean: Array) -> tuple[Array, Array, Array, Array]:
+    """Merge entries that fall into the same pixel column. In pixels `low` lies below, so it is the larger number."""
+    starts = np.flatnonzero(np.diff(np.floor(x), prepend=-np.inf))
+    counts = np.add.reduceat(np.isfinite(mean).astype(float), starts)
+    sums = np.add.reduceat(np.nan_to_num(mean), starts)
+    middle = np.divide(sums, counts, out=np.full(len(starts), np.nan), where=counts > 0)
+    return x[starts], np.fmax.reduceat(low, starts), np.fmin.reduceat(high, starts), middle
+
+
+def finite_pieces(y: Array) -> Iterator[slice]:
+    """The stretches without NaN."""
+    known = np.isfinite(y)
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], known, [False])))).tolist()
+    return (slice(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True))
