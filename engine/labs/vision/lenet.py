@@ -206,7 +206,7 @@ class LeNet(Lab):
     @canvas.probe
     def canvas(self, gesture: Gesture) -> None:
         if isinstance(gesture, Drawing):
-            self.drawing = torch.as_tensor(gesture.pixels, dtype=torch.float32).to(self.device)
+            self.drawing = torch.tensor(gesture.pixels, dtype=torch.float32, device=self.device)
             self.shown = -1
 
     @action("Next sample", probe=True, help="Put the next held-out picture on the canvas")
