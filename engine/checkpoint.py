@@ -8,6 +8,7 @@ destination and moved over it, so that a full disk or a crash leaves the former 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import tempfile
@@ -237,6 +238,8 @@ def save(path: Path, spec: RunSpec, snapshot: Snapshot, metrics: Any = None) -> 
 @contextlib.contextmanager
 def writing(path: Path) -> Any:
     """A binary file that takes the place of `path` only once it is whole and on the disk."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

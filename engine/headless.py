@@ -96,6 +96,8 @@ def run(options: Namespace) -> int:
 
 def _begin(options: Namespace) -> tuple[Lab, RunSpec]:
     """Build what the options ask for, resumed from a checkpoint if they say so."""
+    if options.save and not Path(options.save).parent.is_dir():
+        raise WrongInput(f"--save {options.save}: there is no folder {Path(options.save).parent}")
     card = find_card(options.lab)
     lab_class = load_lab(card.id)
     settings = parse_settings(lab_class.Params, options.set)

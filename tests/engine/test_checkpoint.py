@@ -1,0 +1,144 @@
+"""Checkpoints: whole or refused, whatever happens to the file."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from engine import checkpoint
+from engine.checkpoint import CheckpointError, Snapshot, same
+from engine.messages import RunSpec
+
+STATE = {
+    "net": {"weight": torch.arange(12.0).reshape(3, 4), "steps": torch.tensor(7)},
+    "optimizer": {
+        "state": {0: {"step": torch.tensor(3.0), "moment": torch.ones(2)}},
+        "param_groups": [{"betas": (0.9, 0.99)}],
+    },
+    "position": 5,
+    "prompt": "To be",
+    "nothing": None,
+    "loss": float("nan"),
+    "mixed": [1, (2.5, True), {"a": torch.zeros(0)}],
+}
+SPEC = RunSpec("lenet", {"learning_rate": 0.1, "optimiser": "Adam", "filters1": 6, "batch_norm": True}, "digits", 3)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "run.deepscope"
+    checkpoint.save(path, SPEC, Snapshot(42, SPEC.hyperparameters, STATE, (torch.get_rng_state(), None)))
+    return path
+
+
+def test_what_is_saved_is_loaded(saved: Path) -> None:
+    spec, snapshot, _ = checkpoint.load(saved)
+    assert spec == SPEC
+    assert checkpoint.read_spec(saved) == SPEC
+    assert snapshot.step == 42
+    assert same(dict(snapshot.state), STATE)
+    assert same(snapshot.rng[0], torch.get_rng_state())
+    assert isinstance(snapshot.state["mixed"][1], tuple)
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_nothing_is_pickled(saved: Path) -> None:
+    with zipfile.ZipFile(saved) as archive:
+        assert sorted(archive.namelist()) == ["session.json", "tensors.safetensors"]
+        assert json.loads(archive.read("session.json"))["format"] == "deepscope"
+    for path in (Path(checkpoint.__file__).parent).rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "import pickle" not in text
+        assert "torch.load(" not in text
+
+
+def test_a_thousand_mutated_files_are_refused_or_read_the_same(saved: Path, tmp_path: Path) -> None:
+    whole = saved.read_bytes()
+    rng = random.Random(0)
+    refused = 0
+    for number in range(1000):
+        data = bytearray(whole)
+        match number % 4:
+            case 0:  # flipped bytes
+                for _ in range(rng.randint(1, 8)):
+                    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+            case 1:  # cut short
+                del data[rng.randrange(len(data)) :]
+            case 2:  # a piece taken out
+                at = rng.randrange(len(data))
+                del data[at : at + rng.randint(1, 64)]
+            case 3:  # a piece overwritten
+                at = rng.randrange(len(data))
+                data[at : at + 16] = rng.randbytes(16)
+        path = tmp_path / "mutated.deepscope"
+        path.write_bytes(data)
+        try:
+            spec, snapshot, _ = checkpoint.load(path)
+        except CheckpointError as error:
+            refused += "mutated.deepscope" in str(error)
+        else:  # the mutation hit what carries no meaning, a date say
+            assert spec == SPEC
+            assert same(dict(snapshot.state), STATE)
+    assert refused > 900
+
+
+def rewritten(saved: Path, change: Any, name: str = "session.json", compression: int = zipfile.ZIP_STORED) -> Path:
+    """A file whose member `name` is what `change` makes of it: well-formed, so that no checksum betrays it."""
+    with zipfile.ZipFile(saved) as archive:
+        members = {each: archive.read(each) for each in archive.namelist()}
+    members[name] = change(members[name])
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for each, data in members.items():
+            archive.writestr(each, data)
+    path = saved.parent / "forged.deepscope"
+    path.write_bytes(buffer.getvalue())
+    return path
+
+
+def edited(**fields: Any) -> Any:
+    return lambda data: json.dumps({**json.loads(data), **fields}).encode()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (edited(version=99), "newer Deepscope"),
+        (edited(version="one"), "cannot be understood"),
+        (edited(extra=1), "cannot be understood"),
+        (edited(step=-1), "cannot be understood"),
+        (edited(hyperparameters={"learning_rate": [1]}), "cannot be understood"),
+        (edited(state={"dict": [["net", {"tensor": "t999"}]]}), "cannot be understood"),
+        (edited(state={"python": "os.system('true')"}), "cannot be understood"),
+        (edited(state={"dict": 3}), "cannot be understood"),
+        (edited(rng={"list": []}), "cannot be understood"),
+        (lambda _: b"[]", "cannot be understood"),
+        (lambda _: b"{" * 100_000, "cannot be understood"),
+        (lambda _: b"\xff\xfe", "cannot be understood"),
+    ],
+)
+def test_forged_descriptions_are_refused(saved: Path, change: Any, reason: str) -> None:
+    with pytest.raises(CheckpointError, match=reason):
+        checkpoint.load(rewritten(saved, change))
+
+
+def test_bombs_strangers_and_missing_files_are_refused(saved: Path, tmp_path: Path) -> None:
+    bomb = rewritten(saved, lambda _: bytes(50_000_000), "tensors.safetensors", zipfile.ZIP_DEFLATED)
+    assert bomb.stat().st_size < 100_000
+    with pytest.raises(CheckpointError, match="damaged"):
+        checkpoint.load(bomb)
+    with pytest.raises(CheckpointError, match=r"none\.deepscope cannot be read"):
+        checkpoint.load(tmp_path / "none.deepscope")
+    with zipfile.ZipFile(tmp_path / "other.deepscope", "w") as archive:
+        archive.writestr("../../escape", "x")
+    with pytest.raises(CheckpointError, match="not a Deepscope file"):
+        checkpoint.load(tmp_path / "other.deepscope")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        checkpoint.load(tmp_path)

@@ -1,0 +1,90 @@
+"""The command line of the engine, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.__main__ import main
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return capsys.readouterr().out.strip().splitlines()
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    assert any(line.startswith("lenet") for line in lines(capsys))
+    assert main(["list", "--json"]) == 0
+    labs = json.loads(capsys.readouterr().out)
+    lenet = next(lab for lab in labs if lab["id"] == "lenet")
+    assert {"id", "title", "chapter", "hyperparameters"} <= lenet.keys()
+    rate = next(hp for hp in lenet["hyperparameters"] if hp["name"] == "learning_rate")
+    assert rate["low"] < rate["default"] < rate["high"]
+    assert rate["help"]
+
+
+def test_run_resume_equals_one_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = str(tmp_path / "half.deepscope")
+    assert main(["run", "lenet", "--steps", "6", "--seed", "4", "--set", "filters1=4", "--save", path, "--json"]) == 0
+    half = json.loads(lines(capsys)[-1])
+    assert (half["lab"], half["seed"], half["steps"]) == ("lenet", 4, 6)
+    assert main(["run", "lenet", "--steps", "12", "--resume", path]) == 0
+    resumed = json.loads(lines(capsys)[-1])
+    assert main(["run", "lenet", "--steps", "12", "--seed", "4", "--set", "filters1=4"]) == 0
+    whole = json.loads(lines(capsys)[-1])
+    assert resumed["metrics"] == whole["metrics"]
+    assert resumed["steps"] == whole["steps"] == 12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nope"], "there are: dense_network"),
+        (["check", "nope"], "there are: dense_network"),
+        (["prove", "nope"], "there are: dense_network"),
+        (["bench", "nope"], "there are: overhead"),
+        (["run", "lenet", "--set", "nope=1"], "there are: learning_rate"),
+        (["run", "lenet", "--set", "filters1=0"], "from 1 to"),
+        (["run", "lenet", "--set", "filters1=six"], "a whole number"),
+        (["run", "lenet", "--set", "filters1"], "name=value"),
+        (["run", "lenet", "--data", "no-such-file.npz"], "no-such-file.npz"),
+        (["run", "lenet", "--device", "abacus"], "auto"),
+        (["run", "lenet", "--resume", "no-such-file"], "no-such-file"),
+        (["run", "lenet", "--steps", "1", "--save", "no-such-folder/x"], "no-such-folder"),
+    ],
+)
+def test_wrong_input_is_one_clear_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    said = capsys.readouterr().err.strip()
+    assert message in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_resumed_run_keeps_its_structure_and_seed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = str(tmp_path / "a.deepscope")
+    assert main(["run", "lenet", "--steps", "2", "--save", path, "--json"]) == 0
+    assert main(["run", "lenet", "--steps", "3", "--resume", path, "--set", "filters1=4"]) == 2
+    assert "rebuilds" in capsys.readouterr().err
+    assert main(["run", "lenet", "--steps", "3", "--resume", path, "--seed", "1"]) == 2
+    assert main(["run", "lenet", "--steps", "1", "--resume", path]) == 2
+    assert "stands at step 2" in capsys.readouterr().err
+    assert main(["run", "dense_network", "--steps", "3", "--resume", path]) == 2
+    assert "a run of lenet" in capsys.readouterr().err
+
+
+def test_version_and_help_answer_at_once() -> None:
+    for option in ("--version", "--help"):
+        code = (
+            "import sys, time\nbegun = time.perf_counter()\nfrom engine.__main__ import main\n"
+            f"try: main(['{option}'])\nexcept SystemExit: pass\n"
+            "assert time.perf_counter() - begun < 0.5\n"
+            "assert 'torch' not in sys.modules and 'PySide6' not in sys.modules"
+        )
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+        assert "eepscope" in result.stdout
