@@ -30,7 +30,7 @@ def read_idx(path: Path, axes: int) -> npt.NDArray[np.uint8]:
         raise DataError(f"{path.name} cannot be read: {error}") from error
     if len(body) != count or more:
         found = f"more than {count:,}" if more else f"{len(body):,}"
-        raise DataError(f"{path.name} announces {_by(shape)} = {count:,} bytes and holds {found}: it is damaged")
+        raise DataError(f"{path.name} announces {by(shape)} = {count:,} bytes and holds {found}: it is damaged")
     return np.frombuffer(body, np.uint8).reshape(shape)
 
 
@@ -62,10 +62,13 @@ def _open(path: Path, file: io.BufferedReader, axes: int) -> tuple[tuple[int, ..
     count = math.prod(shape)
     # a false header must not make us ask for memory that the file cannot fill
     possible = path.stat().st_size * (_DEFLATE_LIMIT if packed else 1)
-    if count == 0 or count > min(MAX_BYTES, possible):
-        raise DataError(f"{path.name} announces {_by(shape)} = {count:,} bytes, which it cannot hold: it is damaged")
+    if count == 0:
+        raise DataError(f"{path.name} is empty: it announces {by(shape)}")
+    if count > min(MAX_BYTES, possible):
+        raise DataError(f"{path.name} announces {by(shape)} = {count:,} bytes, which it cannot hold: it is damaged")
     return shape, stream
 
 
-def _by(shape: tuple[int, ...]) -> str:
-    return " × ".join(f"{n:,}" for n in shape)
+def by(shape: tuple[int, ...]) -> str:
+    """A shape as a person would write it: 60,000×28×28."""
+    return "×".join(f"{n:,}" for n in shape) or "a single number"

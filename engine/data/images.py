@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ Labels = npt.NDArray[np.int64]
 MAX_SET_BYTES = 2_000_000_000  # as float32
 MIN_PICTURES = 10
 MAX_CLASSES = 1000
+MAX_ENTRIES = 250_000  # files looked at to see whether a folder has changed
 _SPLIT_SEED = 20_000  # the same pictures are held out on every machine
 
 FASHION_CLASSES = (
@@ -68,7 +70,28 @@ def load_images(name: str, size: int = 28) -> ImageSet:
             raise DataError(f"{CATALOGUE[name].title} is a {CATALOGUE[name].kind}; pictures are wanted")
         files = find_files(name)
         return _idx_set(name, size, tuple(files[file.name] for file in CATALOGUE[name].files))
-    raise DataError(f"there is no image set {name!r}")
+    path = Path(name).expanduser()
+    return _own_set(path, size, fingerprint(path))
+
+
+@lru_cache(maxsize=2)
+def _own_set(path: Path, size: int, _changed: tuple[int, ...]) -> ImageSet:
+    from engine.data.own_images import read_images
+
+    return finish(path.name, read_images(path, size), size)
+
+
+def fingerprint(path: Path) -> tuple[int, ...]:
+    """Changes when the file, or any file in the folder, does: number, sizes and times. DataError: nothing there."""
+    try:
+        if not path.is_dir():
+            status = path.stat()
+            return 1, status.st_size, status.st_mtime_ns
+        # a viewer may well choose the home folder: look at a part of it, then say that it has no pictures
+        found = [item.lstat() for item in islice(path.rglob("*"), MAX_ENTRIES)]
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise DataError(f"there is no image set {str(path)!r}; known are digits, mnist and fashion-mnist") from error
+    return len(found), sum(s.st_size for s in found), sum(s.st_mtime_ns for s in found)
 
 
 @lru_cache(maxsize=4)
@@ -107,9 +130,12 @@ def finish(name: str, raw: Raw, size: int) -> ImageSet:
             raise DataError(f"{name} has labels up to {labels.max()} for {len(raw.classes)} classes")
     count = sum(len(images) for images, _ in parts)
     check_counts(name, count, size, len(np.unique(raw.train_labels)))
+    notes = raw.notes
+    shapes = sorted({images.shape[1:] for images, _ in parts})
+    if any(height != width for height, width in shapes):
+        notes += (f"pictures of {shapes[0][0]}×{shapes[0][1]} pixels were cut to their centre square",)
     train = _tensor(raw.train, size)
     train_labels = torch.from_numpy(np.ascontiguousarray(raw.train_labels, np.int64))
-    notes = raw.notes
     if len(parts) == 2 and len(parts[1][0]):
         test = _tensor(parts[1][0], size)
         test_labels = torch.from_numpy(np.ascontiguousarray(parts[1][1], np.int64))
@@ -122,8 +148,8 @@ def finish(name: str, raw: Raw, size: int) -> ImageSet:
     return ImageSet(name, train, train_labels, test, test_labels, raw.classes, notes)
 
 
-def check_counts(name: str, count: int, size: int, classes: int) -> None:
-    """DataError where there is too little or too much to train on."""
+def check_counts(name: str, count: int, size: int, classes: int | None = None) -> None:
+    """DataError where there is too little or too much to train on; `classes` may not be known yet."""
     if count < MIN_PICTURES:
         found = "no pictures" if count == 0 else f"{count} picture{'s' if count > 1 else ''}"
         raise DataError(f"{name} has {found}; at least {MIN_PICTURES} are wanted")
@@ -134,6 +160,8 @@ def check_counts(name: str, count: int, size: int, classes: int) -> None:
             f"{name} has {count:,} pictures, {megabytes(needed)} at {size}×{size} pixels; "
             f"at most {most:,} ({megabytes(MAX_SET_BYTES)}) can be loaded"
         )
+    if classes is None:
+        return
     if classes < 2:
         raise DataError(f"{name} has a single class; at least two are wanted")
     if classes > MAX_CLASSES:

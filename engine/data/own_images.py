@@ -1,0 +1,320 @@
+"""The viewer's own pictures: a pair of IDX files, an .npz archive, or a folder with a folder per class."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.data.catalogue import megabytes
+from engine.data.errors import DataError
+from engine.data.idx import MAX_BYTES, by, idx_shape, read_idx
+from engine.data.images import Bytes, Labels, Raw, check_counts
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+TEST_FOLDERS = ("test", "val", "valid", "validation")
+MAX_PICTURE_PIXELS = 50_000_000  # a picture that unpacks to more is a bomb or a poster
+MAX_PICTURES = 100_000  # each is a file to open
+_NAMED = 3  # unreadable files named in a note
+
+# the names that arrays go by in .npz archives, likeliest first
+TRAIN_NAMES = ("x_train", "train_images", "images", "x", "train", "data", "arr_0")
+LABEL_NAMES = ("y_train", "train_labels", "labels", "y", "label", "targets", "arr_1")
+TEST_NAMES = ("x_test", "test_images", "test")
+TEST_LABEL_NAMES = ("y_test", "test_labels")
+
+WANTED = "an .npz archive, a pair of IDX files, or a folder with a folder of pictures for each class"
+
+
+def read_images(path: Path, size: int) -> Raw:
+    """What lies at `path`, as bytes; DataError says what was found and what is wanted."""
+    if path.is_dir():
+        return read_idx_folder(path, size) if idx_pairs(path) else read_class_folders(path, size)
+    if path.suffix.lower() == ".npz":
+        return read_npz(path, size)
+    if ".idx" in path.name or "-idx" in path.name:
+        return read_idx_folder(path.parent, size)
+    raise DataError(f"{path.name} is not a set of pictures; wanted is {WANTED}")
+
+
+def _encoded(labels: npt.NDArray[Any]) -> tuple[Labels, tuple[str, ...]]:
+    """Labels of any kind as indices, and the classes' names."""
+    values, indices = np.unique(labels, return_inverse=True)
+    return indices.reshape(labels.shape).astype(np.int64), tuple(str(value) for value in values)
+
+
+def _joined(
+    train: Bytes, labels: npt.NDArray[Any], test: Bytes | None, test_labels: npt.NDArray[Any] | None, *notes: str
+) -> Raw:
+    """Both parts with their labels numbered alike."""
+    if test is None or test_labels is None:
+        codes, classes = _encoded(labels)
+        return Raw(train, codes, None, None, classes, notes)
+    codes, classes = _encoded(np.concatenate([labels, test_labels]))
+    return Raw(train, codes[: len(labels)], test, codes[len(labels) :], classes, notes)
+
+
+# ------------------------------------------------------------------ IDX
+
+
+def idx_pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
+    """The pairs of picture and label files in a folder, as "train" and "test"."""
+    pairs: dict[str, tuple[Path, Path]] = {}
+    for images in sorted(folder.glob("*idx3*")):
+        labels = images.with_name(images.name.replace("images", "labels").replace("idx3", "idx1"))
+        if labels.is_file():
+            is_test = "t10k" in images.name or "test" in images.name
+            pairs.setdefault("test" if is_test else "train", (images, labels))
+    if "train" not in pairs and "test" in pairs:  # a single pair, whatever it is called
+        pairs["train"] = pairs.pop("test")
+    return pairs
+
+
+def read_idx_folder(folder: Path, size: int) -> Raw:
+    pairs = idx_pairs(folder)
+    if not pairs:
+        raise DataError(
+            f"{folder.name} has no pair of IDX files: one named like train-images-idx3-ubyte, "
+            "and beside it train-labels-idx1-ubyte"
+        )
+    shapes = {images: idx_shape(images, 3) for images, _ in pairs.values()}
+    check_counts(folder.name, sum(shape[0] for shape in shapes.values()), size)
+    train, train_labels = (read_idx(path, axes) for path, axes in zip(pairs["train"], (3, 1), strict=True))
+    if "test" not in pairs:
+        return _joined(train, train_labels, None, None)
+    test, test_labels = (read_idx(path, axes) for path, axes in zip(pairs["test"], (3, 1), strict=True))
+    return _joined(train, train_labels, test, test_labels)
+
+
+# ------------------------------------------------------------------ NPZ
+
+
+def npz_arrays(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shape and type of each array of an archive, from the headers alone."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {info.filename.removesuffix(".npy"): _npy_header(path, archive, info) for info in archive.infolist()}
+    except DataError:
+        raise
+    except Exception as error:  # zipfile and numpy raise a dozen kinds on damaged files
+        raise DataError(f"{path.name} is not an .npz archive, or it is damaged: {error}") from error
+
+
+def _npy_header(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    with archive.open(info) as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+    if dtype.hasobject:
+        raise DataError(
+            f"{path.name}: {info.filename} holds Python objects, which could run code when loaded; "
+            "save it as an array of numbers"
+        )
+    if math.prod(shape) * dtype.itemsize > min(info.file_size, MAX_BYTES, info.compress_size * 1032 + 1024):
+        raise DataError(
+            f"{path.name}: {info.filename} announces {by(shape)} numbers, more than "
+            f"{'the file holds' if math.prod(shape) * dtype.itemsize <= MAX_BYTES else megabytes(MAX_BYTES)}"
+        )
+    return shape, dtype
+
+
+def npz_names(path: Path) -> dict[str, str]:
+    """Which array of the archive serves as "train", "labels", "test" and "test labels"."""
+    arrays = npz_arrays(path)
+    lower = {name.lower(): name for name in arrays}
+    roles = {"train": TRAIN_NAMES, "labels": LABEL_NAMES, "test": TEST_NAMES, "test labels": TEST_LABEL_NAMES}
+    found = {role: next((lower[n] for n in names if n in lower), "") for role, names in roles.items()}
+    if not found["train"] or not found["labels"]:
+        there = ", ".join(f"{name} {by(shape)}" for name, (shape, _) in arrays.items()) or "nothing"
+        raise DataError(
+            f"{path.name} holds {there}; wanted are pictures named x_train, images or x and labels named "
+            "y_train, labels or y"
+        )
+    if not found["test"] or not found["test labels"]:
+        found["test"] = found["test labels"] = ""
+    return found
+
+
+def read_npz(path: Path, size: int) -> Raw:
+    names, arrays = npz_names(path), npz_arrays(path)
+    check_counts(
+        path.name, sum(arrays[names[r]][0][0] for r in ("train", "test") if names[r] and arrays[names[r]][0]), size
+    )
+    loaded: dict[str, npt.NDArray[Any]] = {}
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            for role, name in names.items():
+                if name:
+                    loaded[role] = archive[name]
+    except Exception as error:  # as above
+        raise DataError(f"{path.name} is damaged: {error}") from error
+    train, note = _as_bytes(path.name, names["train"], loaded["train"])
+    labels = _as_labels(path.name, names["labels"], loaded["labels"])
+    if "test" not in loaded:
+        return _joined(train, labels, None, None, *note)
+    test, _ = _as_bytes(path.name, names["test"], loaded["test"])
+    return _joined(train, labels, test, _as_labels(path.name, names["test labels"], loaded["test labels"]), *note)
+
+
+def _as_labels(file: str, name: str, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Labels (N,) of whole numbers or words; (N, 1) and one-hot (N, K) are understood too."""
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    elif labels.ndim == 2 and labels.dtype.kind in "biuf" and bool((labels.sum(axis=1) == 1).all()):
+        labels = labels.argmax(axis=1)
+    if labels.ndim != 1 or labels.dtype.kind not in "biufUS":
+        raise DataError(f"{file}: {name} is {by(labels.shape)} of {labels.dtype}; one label for each picture is wanted")
+    if labels.dtype.kind == "f":
+        if not bool((labels == np.round(labels)).all()):  # false for NaN too
+            raise DataError(f"{file}: {name} holds fractions or NaN; whole numbers or words are wanted as labels")
+        labels = labels.astype(np.int64)
+    return labels
+
+
+def _as_bytes(file: str, name: str, images: npt.NDArray[Any]) -> tuple[Bytes, tuple[str, ...]]:
+    """Pictures of any common layout and range -> (N, H, W) in 0..255, with a note where the range was changed."""
+    shape = images.shape
+    if images.dtype.kind not in "biuf" or 0 in shape:
+        raise DataError(f"{file}: {name} is {by(shape)} of {images.dtype}; pictures made of numbers are wanted")
+    if len(shape) == 2 and math.isqrt(shape[1]) ** 2 == shape[1]:  # (N, H*H): square pictures in rows
+        side = math.isqrt(shape[1])
+        images = images.reshape(-1, side, side)
+    elif len(shape) == 4 and shape[3] in (1, 3, 4):  # (N, H, W, C)
+        images = images[..., 0] if shape[3] == 1 else _grey(images[..., :3])
+    elif len(shape) == 4 and shape[1] in (1, 3, 4):  # (N, C, H, W)
+        images = images[:, 0] if shape[1] == 1 else _grey(images[:, :3].transpose(0, 2, 3, 1))
+    if images.ndim != 3:
+        raise DataError(
+            f"{file}: {name} is {by(shape)}; wanted is (pictures, height, width), with 1, 3 or 4 channels or without"
+        )
+    if images.dtype == np.uint8:
+        return images, ()
+    if images.dtype.kind == "f" and not bool(np.isfinite(images).all()):
+        bad = int((~np.isfinite(images)).sum())
+        raise DataError(f"{file}: {name} holds {bad:,} values that are NaN or infinite; finite ones are wanted")
+    low, high = float(images.min()), float(images.max())
+    if low >= 0 and high <= 1:
+        bottom, top = 0.0, 1.0
+    elif low >= 0 and high <= 255:
+        bottom, top = 0.0, 255.0
+    else:
+        bottom, top = low, high
+    note = () if (bottom, top) != (low, high) or low == 0 else (f"values {low:g} to {high:g} became 0 to 1",)
+    out = np.empty(images.shape, np.uint8)
+    for start in range(0, len(images), 4096):  # in pieces: float64 of everything would be eight times as large
+        piece = images[start : start + 4096].astype(np.float64)
+        out[start : start + 4096] = np.round((piece - bottom) / ((top - bottom) or 1) * 255)
+    return out, note
+
+
+def _grey(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """(N, H, W, 3) -> (N, H, W): the luma of ITU-R 601, as Pillow does it."""
+    grey = images @ np.array([0.299, 0.587, 0.114], np.float32)
+    return np.round(grey).astype(np.uint8) if images.dtype == np.uint8 else grey
+
+
+# ------------------------------------------------------------------ a folder per class
+
+
+def class_folders(folder: Path) -> tuple[dict[str, list[Path]], int]:
+    """The pictures in each subfolder, by its name, and the number of other files. Hidden ones do not count."""
+    classes: dict[str, list[Path]] = {}
+    others = 0
+    for child in sorted(_visible(folder)):
+        if not child.is_dir():
+            others += 1
+            continue
+        files = [path for path in sorted(_visible(child)) if path.is_file()]
+        pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
+        others += len(files) - len(pictures)
+        if pictures:
+            classes[child.name] = pictures
+    return classes, others
+
+
+def split_folders(folder: Path) -> tuple[Path, Path | None]:
+    """The folders of training and test pictures, where the set comes divided."""
+    if not (folder / "train").is_dir():
+        return folder, None
+    return folder / "train", next((folder / name for name in TEST_FOLDERS if (folder / name).is_dir()), None)
+
+
+def read_class_folders(folder: Path, size: int) -> Raw:
+    train_folder, test_folder = split_folders(folder)
+    found = [class_folders(part) for part in (train_folder, test_folder) if part]
+    count = sum(len(files) for classes, _ in found for files in classes.values())
+    others = sum(other for _, other in found)
+    if count == 0:
+        raise DataError(f"{folder.name} has no pictures in subfolders; wanted is {WANTED}")
+    if count > MAX_PICTURES:
+        raise DataError(f"{folder.name} has {count:,} picture files; at most {MAX_PICTURES:,} can be loaded")
+    check_counts(folder.name, count, size, len(found[0][0]))
+    unreadable: list[str] = []
+    parts = [_read_classes(classes, folder, size, unreadable) for classes, _ in found]
+    notes = []
+    if unreadable:
+        named = ", ".join(unreadable[:_NAMED]) + (" …" if len(unreadable) > _NAMED else "")
+        notes.append(f"{len(unreadable):,} of {count:,} picture files could not be read and were left out: {named}")
+    if others:
+        notes.append(f"{others:,} other files were left out")
+    if len(parts) == 1:
+        return _joined(*parts[0], None, None, *notes)
+    return _joined(*parts[0], *parts[1], *notes)
+
+
+def _read_classes(
+    classes: dict[str, list[Path]], root: Path, size: int, unreadable: list[str]
+) -> tuple[Bytes, npt.NDArray[Any]]:
+    pictures: list[Bytes] = []
+    labels: list[str] = []
+    for name, files in classes.items():
+        for path in files:
+            try:
+                pictures.append(_read_picture(path, size))
+                labels.append(name)
+            except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
+                unreadable.append(f"{path.relative_to(root).as_posix()} ({error})")
+    if not pictures:
+        return np.empty((0, size, size), np.uint8), np.empty(0, "U1")
+    return np.stack(pictures), np.array(labels)
+
+
+def _read_picture(path: Path, size: int) -> Bytes:
+    """The centre square of a picture, in grey, `size` × `size`; what is transparent becomes white."""
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as image:
+        if image.width * image.height > MAX_PICTURE_PIXELS:
+            raise DataError(f"{image.width:,}×{image.height:,} pixels are too many")
+        image.draft("L", (2 * size, 2 * size))  # JPEGs can be unpacked at a fraction of their size
+        upright = ImageOps.exif_transpose(image)
+        return np.asarray(ImageOps.fit(_to_grey(upright), (size, size), Image.Resampling.BILINEAR), np.uint8)
+
+
+def _to_grey(image: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    if image.mode.startswith(("I", "F")):  # 16 or 32 bits: scale to 8, where convert() would cut off
+        values = np.asarray(image, np.float64)
+        top = 65535.0 if image.mode.startswith("I;16") else max(float(values.max()), 1.0)
+        return Image.fromarray(np.clip(values / top * 255, 0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        layered = image.convert("RGBA")
+        white = Image.new("RGBA", layered.size, "white")
+        return Image.alpha_composite(white, layered).convert("L")
+    return image.convert("L")
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    try:
+        yield from (path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"{folder.name} cannot be read: {error.strerror}") from error
