@@ -14,7 +14,7 @@ import torch
 from engine import checkpoint, device
 from engine.discovery import load_lab
 from engine.hyperparameters import Value, hyperparameters_of, make_params, values_of
-from engine.lab import Lab, LabError, Metrics, actions_of, describe, start, views_of
+from engine.lab import Lab, LabError, Metrics, actions_of, advance, describe, start, views_of
 from engine.messages import (
     Act,
     Changed,
@@ -99,17 +99,31 @@ class Run:
             self._rate.add(self.lab.step_count - before)
 
     def _work_freely(self, seconds: float, begun: float, interrupted: Callable[[], bool]) -> None:
+        """Bursts of steps that double until one takes a good part of the turn. Only a step on its own looks at the
+        queue between its phases: a burst is over before anybody would notice."""
         while True:
-            for _ in range(self._burst):
-                if not self._finish_step(interrupted) or interrupted():
+            if self._burst == 1 or self._stepping is not None:
+                if not self._finish_step(interrupted):
                     return
+            else:
+                self._many_steps(self._burst)
             spent = time.perf_counter() - begun
-            if spent >= seconds:
-                # half a turn per burst: short enough for the queue, long enough for the clock not to count
-                self._burst = max(1, self._burst // 2) if spent > 2 * seconds else self._burst
-                return
-            if spent * 4 < seconds:
+            if spent > 2 * seconds:
+                self._burst = max(1, self._burst // 2)
+            elif spent * 4 < seconds:
                 self._burst = min(self._burst * 2, 1024)
+            if spent >= seconds or interrupted():
+                return
+
+    def _many_steps(self, count: int) -> None:
+        """As many whole steps, with as little around them as can be."""
+        if self._pending:
+            self._apply_pending()
+        lab, metrics = self.lab, self._metrics
+        for _ in range(count):
+            returned = advance(lab)
+            if returned:
+                metrics.append((lab.step_count, returned))
 
     def _finish_step(self, interrupted: Callable[[], bool]) -> bool:
         """Begin or go on with a step; False where it was interrupted between two phases."""
