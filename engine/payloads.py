@@ -49,6 +49,7 @@ class PointsData:
     hollow: Array | None = None  # (N,) bool
     ringed: Array | None = None  # (N,) bool: emphasised, e.g. misclassified
     pictures: Array | None = None  # (N, H, W) in 0..1, shown on hover
+    names: tuple[str, ...] = ()  # (N,) words: told on hover, and written beside the points where there are few
     paths: tuple[Array, ...] = ()  # each (K, 2): trajectories
     path_names: tuple[str, ...] = ()
     cursor: tuple[float, float] | None = None  # a handle to drag

@@ -177,6 +177,8 @@ class Points(Description):
         for name, array in per_point.items():
             if array is not None and len(array) != len(xy):
                 raise ViewError(f"{self.title}: {len(xy)} points, {len(array)} {name}")
+        if data.names and len(data.names) != len(xy):
+            raise ViewError(f"{self.title}: {len(xy)} points, {len(data.names)} names")
         paths = tuple(to_array(path, (2,), self.title) for path in data.paths)
         backdrop = _optional(data.backdrop, (2, 3), self.title)
         if backdrop is not None and data.extent is None:
@@ -185,6 +187,7 @@ class Points(Description):
         return PointsData(
             xy,
             classes=_words(data.classes),
+            names=_words(data.names),
             paths=paths,
             path_names=_words(data.path_names),
             cursor=cursor,
