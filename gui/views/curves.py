@@ -256,6 +256,7 @@ class CurvesView(ViewWidget):
             painter.end()
             return
         painter.setFont(small(self.font()))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         plot = self._lay_out()
         paint.axes(painter, plot, self._x, self._y, self.size())
         painter.save()
@@ -296,11 +297,8 @@ class CurvesView(ViewWidget):
         painter.drawEllipse(at, 3.5, 3.5)
         wide = metrics.horizontalAdvance(text)
         x = min(max(at.x() - wide / 2, plot.left() + 4), plot.right() - wide - 2)
-        up = at.y() - 8 if self.description.best == "high" else at.y() + 8 + metrics.capHeight()
-        if up - metrics.capHeight() < plot.top():
-            up = at.y() + 8 + metrics.capHeight()
-        elif up > plot.bottom() - 2:
-            up = at.y() - 8
+        # the curve came from above to a lowest point, so there is room over it; over a highest one there is not
+        up = at.y() - 8 if self.description.best == "low" else at.y() + 8 + metrics.capHeight()
         painter.fillRect(QRectF(x - 3, up - metrics.capHeight() - 3, wide + 6, metrics.capHeight() + 6),
                          faded(theme.current().panel, 0.75))  # fmt: skip
         painter.drawText(QPointF(x, up), text)

@@ -1,0 +1,460 @@
+"""Grids of pictures: filters, activations, samples. As large as fit, crisp, one composed image per group."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt
+from PySide6.QtGui import QAction, QColor, QFontMetricsF, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
+
+from engine.payloads import Array, ImageGroup, ImagesData, Pick
+from gui import theme
+from gui.format import number
+from gui.views.base import ViewWidget
+from gui.views.parts import CHIP_HEIGHT, Chip, ChipRow, faded, paint_tag, small
+from gui.views.pixels import coloured, enlarged, reduced, tiled, to_image
+
+GAP = 4  # between two pictures
+LEAST = 14  # pictures do not become smaller than this: rather are some left out
+LOUPE = 112  # the side of the enlarged picture
+
+
+@dataclass
+class _Grid:
+    """Where one group lies. Lengths are in device pixels, so that every pixel of a picture is equally large."""
+
+    group: ImageGroup
+    columns: int
+    shown: int
+    width: int  # of a picture
+    height: int
+    across: int  # from one picture to the next
+    down: int
+    left: int = 0
+    top: int = 0
+    label_top: int | None = None
+    image: QImage | None = None
+
+    @property
+    def rows(self) -> int:
+        return -(-self.shown // self.columns)
+
+    def place(self, index: int) -> tuple[int, int]:
+        """The left and top of a picture."""
+        return self.left + index % self.columns * self.across, self.top + index // self.columns * self.down
+
+
+class ImagesView(ViewWidget):
+    """Hovering enlarges a picture and reads its pixels; arrow keys move a selection, Enter or a click picks."""
+
+    def __init__(self, description: Any, *, probes: bool = False, edits: bool = False) -> None:
+        super().__init__(description, probes=probes, edits=edits)
+        self.tab = 0
+        self.selected: tuple[int, int] | None = None  # group, picture
+        self._hovered: tuple[int, int, int, int] | None = None  # group, picture, row and column of the pixel
+        self._told = False  # the keyboard's selection is enlarged too
+        self._grids: list[_Grid] = []
+        self._left_out = 0
+        self._stale = True
+        self.shared = QAction("One scale for all pictures", self)
+        self.shared.setShortcut("U")
+        self.shared.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        self.shared.setCheckable(True)
+        self.shared.setChecked(description.shared)
+        self.shared.toggled.connect(self._changed)
+        self.addAction(self.shared)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        self._tabs = ChipRow(self)
+        self._tab_names: tuple[str, ...] = ()
+
+    # ------------------------------------------------------------------ content
+
+    def take(self, payload: ImagesData) -> None:
+        names = tuple(group.name for group in payload.groups) if self.description.tabs else ()
+        if names != self._tab_names:
+            self._make_tabs(names)
+        self._changed()
+
+    def _make_tabs(self, names: tuple[str, ...]) -> None:
+        kept = self._tab_names[self.tab] if self.tab < len(self._tab_names) else ""
+        self._tab_names, self.tab = names, names.index(kept) if kept in names else 0
+        chips = []
+        for index, name in enumerate(names):
+            chip = Chip(self._tabs, name, help=f"Show {name}", checkable=True)
+            chip.clicked.connect(lambda _=False, index=index: self.show_tab(index))
+            chips.append(chip)
+        self._tabs.fill(chips if len(names) > 1 else [])
+        self._mark_tab()
+
+    def show_tab(self, index: int) -> None:
+        """Show another group, where they are shown one at a time."""
+        if self._tab_names:
+            self.tab, self.selected, self._hovered = index % len(self._tab_names), None, None
+            self._mark_tab()
+            self._changed()
+
+    def _mark_tab(self) -> None:
+        for index, chip in enumerate(self._tabs.chips):
+            chip.setChecked(index == self.tab)
+        self._tabs.arrange(0, 0, self.width())
+
+    def clear(self) -> None:
+        self.selected = self._hovered = None
+        self._grids = []
+        self._make_tabs(())
+        super().clear()
+
+    def reset_view(self) -> None:
+        self.selected, self._hovered, self._told = None, None, False
+        self.shared.setChecked(self.description.shared)
+        self.update()
+
+    def _changed(self) -> None:
+        self._stale = True
+        self.update()
+
+    def groups(self) -> list[tuple[int, ImageGroup]]:
+        """The groups on view, with their places in the payload; those without pictures are left out."""
+        if self.payload is None:
+            return []
+        groups = [(i, g) for i, g in enumerate(self.payload.groups) if len(g.pixels)]
+        return [(i, g) for i, g in groups if i == self.tab] if self._tab_names else groups
+
+    def csv_rows(self) -> list[list[str]]:
+        groups = self.groups()
+        if not groups:
+            return []
+        widest = max(g.pixels.shape[2] for _, g in groups)
+        rows = [["group", "picture", "caption", "channel", "row", *(f"column {c}" for c in range(widest))]]
+        for _, group in groups:
+            channels = ("red", "green", "blue") if group.pixels.ndim == 4 else ("",)
+            planes = group.pixels.reshape(*group.pixels.shape[:3], -1)
+            for index, picture in enumerate(planes):
+                caption = group.captions[index] if group.captions else ""
+                for c, channel in enumerate(channels):
+                    rows += [
+                        [group.name, str(index), caption, channel, str(r), *(f"{v:.6g}" for v in row[:, c].tolist())]
+                        for r, row in enumerate(picture)
+                    ]
+        return rows
+
+    def _range(self, group: ImageGroup) -> tuple[str, Array | float, Array | float]:
+        """The colour map of a group and its limits: for the whole group, or (N, 1, 1) for each picture."""
+        pixels = group.pixels
+        name = "rgb" if pixels.ndim == 4 else self.description.colours.get(group.name, self.description.colour)
+        if name == "rgb":
+            return ("rgb", 0.0, 1.0) if pixels.ndim == 4 else ("grey", 0.0, 1.0)
+        known = np.where(np.isfinite(pixels), pixels, np.nan)
+        empty = np.isnan(known).all(axis=(1, 2), keepdims=True)
+        known = np.where(empty, 0, known)
+        low = np.nanmin(known, axis=(1, 2), keepdims=True)
+        high = np.nanmax(known, axis=(1, 2), keepdims=True)
+        if self.shared.isChecked():
+            low, high = low.min(), high.max()
+            if name == "grey" and low >= -1e-6 and high <= 1 + 1e-6:
+                return name, 0.0, 1.0
+        if name == "diverging":
+            high = np.maximum(np.abs(low), np.abs(high))
+            low = -high
+        flat = high <= low
+        return name, np.where(flat, low - 0.5, low), np.where(flat, high + 0.5, high)
+
+    # ------------------------------------------------------------------ layout
+
+    def _lay_out(self) -> None:
+        """Choose the largest common width at which all pictures fit, then place and compose every group."""
+        self._stale, self._grids, self._left_out = False, [], 0
+        groups = [group for _, group in self.groups()]
+        if not groups:
+            return
+        ratio = self.devicePixelRatioF()
+        metrics = QFontMetricsF(small(self.font()))
+        top = (CHIP_HEIGHT + 4) if self._tabs.chips else 0
+        room = (math.floor(self.width() * ratio), math.floor((self.height() - top) * ratio))
+        label = math.ceil((metrics.height() + 3) * ratio)
+        labels = sum(label for group in groups if self._labelled(group))
+        least, most = round(LEAST * ratio), max(round(LEAST * ratio), *room)
+        fits = [w for w in (least,) if self._height(groups, w, room[0]) + labels <= room[1]]
+        if fits:
+            while most - least > 1:  # the height grows with the width of the pictures
+                middle = (least + most) // 2
+                fit = self._height(groups, middle, room[0]) + labels <= room[1]
+                least, most = (middle, most) if fit else (least, middle)
+        else:
+            labels += math.ceil(metrics.height() * ratio)  # "… 1,200 more"
+        grids = [self._grid(group, least, room[0]) for group in groups]
+        if not fits:
+            grids = self._cut(grids, room[1] - labels)
+        width = max(g.columns * g.across for g in grids) - self._gap()
+        height = sum(g.rows * g.down for g in grids) + labels
+        y = round(top * ratio) + max(0, (room[1] - height) // 2)
+        for grid in grids:
+            grid.left = max(0, (room[0] - width) // 2)
+            if self._labelled(grid.group):
+                grid.label_top, y = y, y + label
+            grid.top = y
+            y += grid.rows * grid.down
+            self._compose(grid)
+        self._grids = grids
+
+    def _gap(self) -> int:
+        return round(GAP * self.devicePixelRatioF())
+
+    def _labelled(self, group: ImageGroup) -> bool:
+        return bool(group.name) and not self._tab_names
+
+    def _grid(self, group: ImageGroup, width: int, room: int) -> _Grid:
+        """The grid of a group whose pictures are at most `width` wide."""
+        ratio, (count, rows, columns) = self.devicePixelRatioF(), group.pixels.shape[:3]
+        gap = self._gap()
+        fitting = max(1, (room + gap) // (width + gap))
+        if self.description.columns:
+            fitting = self.description.columns
+            width = min(width, max(1, (room + gap) // fitting - gap))
+        width = min(width, room)
+        # whole multiples of the picture's own pixels, where that costs little
+        times = width // columns
+        if 1 <= times <= 6 and times * columns > 0.86 * width:
+            width = times * columns
+        height = max(1, round(width * rows / columns))
+        line = math.ceil(QFontMetricsF(small(self.font())).height() * ratio)
+        caption = line if group.captions and width >= 30 * ratio else 0
+        used = -(-count // -(-count // fitting)) if not self.description.columns else min(fitting, count)
+        return _Grid(group, max(1, used), count, width, height, width + gap, height + gap + caption)
+
+    def _height(self, groups: list[ImageGroup], width: int, room: int) -> int:
+        grids = [self._grid(group, width, room) for group in groups]
+        return sum(grid.rows * grid.down for grid in grids)
+
+    def _cut(self, grids: list[_Grid], room: int) -> list[_Grid]:
+        """Leave out rows, of the longest group first, until the rest fits; then whole groups."""
+        while sum(g.rows * g.down for g in grids) > room:
+            longest = max(grids, key=lambda g: g.rows)
+            if longest.rows > 1:
+                surplus = sum(g.rows * g.down for g in grids) - room
+                others = max((g.rows for g in grids if g is not longest), default=1)
+                rows = max(1, min(longest.rows - 1, max(others, longest.rows - surplus // longest.down)))
+                longest.shown = rows * longest.columns
+            elif len(grids) > 1:
+                grids = grids[:-1]
+            else:
+                break
+        kept = sum(grid.shown for grid in grids)
+        self._left_out = sum(len(group.pixels) for _, group in self.groups()) - kept
+        return grids
+
+    def _compose(self, grid: _Grid) -> None:
+        name, low, high = self._range(grid.group)
+        pixels = grid.group.pixels[: grid.shown]
+        if pixels.dtype == np.uint8:
+            pixels = pixels.astype(np.float32) / 255 if name == "rgb" else pixels.astype(np.float32)
+        if isinstance(low, np.ndarray) and low.ndim:
+            low, high = low[: grid.shown], np.asarray(high)[: grid.shown]
+        words = coloured(reduced(pixels, grid.height, grid.width), name, low, high)
+        grid.image = tiled(enlarged(words, grid.height, grid.width), grid.columns, (grid.down, grid.across))
+        grid.image.setDevicePixelRatio(self.devicePixelRatioF())
+
+    # ------------------------------------------------------------------ painting
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        if not self.groups():
+            self.paint_empty(painter)
+            painter.end()
+            return
+        if self._stale:
+            self._lay_out()
+        painter.setFont(small(self.font()))
+        look, ratio = theme.current(), self.devicePixelRatioF()
+        metrics = QFontMetricsF(painter.font())
+        for grid in self._grids:
+            if grid.image is None:
+                continue
+            painter.drawImage(QPointF(grid.left / ratio, grid.top / ratio), grid.image)
+            painter.setPen(QColor(look.muted))
+            if grid.label_top is not None:
+                painter.drawText(QPointF(grid.left / ratio, grid.label_top / ratio + metrics.ascent()), grid.group.name)
+            if grid.down - grid.height > self._gap():
+                self._paint_captions(painter, grid, metrics, ratio)
+        if self._left_out:
+            text = f"… {self._left_out:,} more"
+            area = QRectF(0, self.height() - metrics.height(), self.width(), metrics.height())
+            painter.setPen(QColor(look.muted))
+            painter.drawText(area, Qt.AlignmentFlag.AlignCenter, text)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_marks(painter)
+        painter.end()
+
+    def _paint_captions(self, painter: QPainter, grid: _Grid, metrics: QFontMetricsF, ratio: float) -> None:
+        width = grid.across / ratio - 2
+        for index in range(grid.shown):
+            left, top = grid.place(index)
+            text = metrics.elidedText(grid.group.captions[index], Qt.TextElideMode.ElideRight, width)
+            x = left / ratio + (grid.width / ratio - metrics.horizontalAdvance(text)) / 2
+            painter.drawText(QPointF(x, (top + grid.height) / ratio + metrics.ascent()), text)
+
+    def _paint_marks(self, painter: QPainter) -> None:
+        """A ring around the selected picture, a thinner one around that under the pointer, and its enlargement."""
+        look = theme.current()
+        if self.selected is not None and (area := self.area_of(*self.selected)):
+            painter.setPen(QPen(QColor(look.accent), 2))
+            painter.drawRoundedRect(area.adjusted(-1, -1, 1, 1), 3, 3)
+        told = self._hovered or ((*self.selected, -1, -1) if self._told and self.selected else None)
+        area = self.area_of(told[0], told[1]) if told else None
+        if told is None or area is None:
+            return
+        if self._hovered:
+            painter.setPen(QPen(QColor(look.text), 1.2))
+            painter.drawRoundedRect(area.adjusted(-0.5, -0.5, 0.5, 0.5), 2, 2)
+        at = area.center() + QPointF(area.width() / 2 - 12, area.height() / 2 - 12)
+        paint_tag(
+            painter, at, QRect(self.rect()), self.lines_about(*told), picture=self.loupe(*told), picture_size=LOUPE
+        )
+
+    def lines_about(self, group_index: int, index: int, row: int, column: int) -> list[str]:
+        """What the card beside a picture says; row -1 speaks of the whole picture."""
+        group = self.payload.groups[group_index]
+        picture = group.pixels[index]
+        lines = []
+        if row >= 0:
+            value = picture[row, column]
+            text = ", ".join(number(v) for v in value.tolist()) if np.ndim(value) else number(float(value))
+            lines.append(text)
+        elif np.isfinite(picture).any():
+            finite = picture[np.isfinite(picture)]
+            lines.append(f"{number(float(finite.min()))} to {number(float(finite.max()))}")
+        if group.captions and group.captions[index]:
+            lines.append(group.captions[index])
+        lines.append(f"{group.name} {index}".strip() if group.name else f"picture {index}")
+        if row >= 0:
+            lines.append(f"row {row}, column {column}")
+        return lines
+
+    def loupe(self, group_index: int, index: int, row: int, column: int) -> QImage:
+        """The picture enlarged, in a square, the pixel under the pointer framed."""
+        group, ratio = self.payload.groups[group_index], self.devicePixelRatioF()
+        name, low, high = self._range(group)
+        if isinstance(low, np.ndarray) and low.ndim:
+            low, high = low[index], np.asarray(high)[index]
+        picture = group.pixels[index].astype(np.float32)
+        if group.pixels.dtype == np.uint8 and name == "rgb":
+            picture = picture / 255
+        rows, columns = picture.shape[:2]
+        side = round(LOUPE * ratio)
+        height, width = (max(1, round(side * n / max(rows, columns))) for n in (rows, columns))
+        words = coloured(reduced(picture[None], height, width), name, low, high)
+        image = QImage(side, side, QImage.Format.Format_ARGB32_Premultiplied)
+        image.fill(Qt.GlobalColor.transparent)
+        left, top = (side - width) // 2, (side - height) // 2
+        painter = QPainter(image)
+        painter.drawImage(left, top, to_image(enlarged(words, height, width)[0]))
+        if row >= 0 and width / columns >= 3:
+            cell = QRectF(left + column * width / columns, top + row * height / rows, width / columns, height / rows)
+            painter.setPen(QPen(faded("#000000", 0.8), 3))
+            painter.drawRect(cell)
+            painter.setPen(QPen(QColor("#ffffff"), 1.4))
+            painter.drawRect(cell)
+        painter.end()
+        return image
+
+    # ------------------------------------------------------------------ mouse and keys
+
+    def area_of(self, group_index: int, index: int) -> QRectF | None:
+        """Where a picture lies, None if it is not on view."""
+        if self._stale:
+            self._lay_out()
+        ratio = self.devicePixelRatioF()
+        for (place, _), grid in zip(self.groups(), self._grids, strict=False):
+            if place == group_index and index < grid.shown:
+                left, top = grid.place(index)
+                return QRectF(left / ratio, top / ratio, grid.width / ratio, grid.height / ratio)
+        return None
+
+    def picture_at(self, at: QPointF) -> tuple[int, int, int, int] | None:
+        """Group, picture, row and column of the pixel at a place."""
+        if self._stale:
+            self._lay_out()
+        ratio = self.devicePixelRatioF()
+        for (place, group), grid in zip(self.groups(), self._grids, strict=False):
+            x, y = at.x() * ratio - grid.left, at.y() * ratio - grid.top
+            column, row = math.floor(x / grid.across), math.floor(y / grid.down)
+            x, y = x - column * grid.across, y - row * grid.down
+            index = row * grid.columns + column
+            inside = 0 <= column < grid.columns and row >= 0 and index < grid.shown
+            if inside and x < grid.width and y < grid.height:
+                rows, columns = group.pixels.shape[1:3]
+                return place, index, int(y * rows / grid.height), int(x * columns / grid.width)
+        return None
+
+    def mouseMoveEvent(self, event: Any) -> None:
+        found = self.picture_at(event.position())
+        if found != self._hovered:
+            self._hovered, self._told = found, False
+            self.update()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._hovered = None
+        self.update()
+
+    def mousePressEvent(self, event: Any) -> None:
+        found = self.picture_at(event.position())
+        if event.button() != Qt.MouseButton.LeftButton or found is None:
+            super().mousePressEvent(event)
+            return
+        self.selected = found[:2] if self.probes or self.edits else None
+        self._pick(*found[:2])
+        self.update()
+
+    def _pick(self, group_index: int, index: int) -> None:
+        if self.probes or self.edits:
+            self.gesture.emit(Pick(index, self.payload.groups[group_index].name), not self.probes)
+
+    def keyPressEvent(self, event: Any) -> None:
+        key, steps = event.key(), {
+            Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, -1), Qt.Key.Key_Down: (0, 1),
+        }  # fmt: skip
+        if key in steps and self._grids:
+            self._walk(*steps[key])
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.selected is not None:
+            self._pick(*self.selected)
+        elif key == Qt.Key.Key_Escape and self.selected is not None:
+            self.selected, self._told = None, False
+            self.update()
+        elif key in (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown) and len(self._tab_names) > 1:
+            self.show_tab(self.tab + (1 if key == Qt.Key.Key_PageDown else -1))
+        else:
+            super().keyPressEvent(event)
+
+    def _walk(self, right: int, down: int) -> None:
+        """Move the selection; at the edge of a group it goes on into the next one."""
+        places = [place for place, _ in self.groups()][: len(self._grids)]
+        if self.selected is None or self.selected[0] not in places:
+            self.selected = places[0], 0
+        else:
+            at = places.index(self.selected[0])
+            grid, index = self._grids[at], self.selected[1]
+            moved = index + right + down * grid.columns
+            if 0 <= moved < grid.shown:
+                self.selected = places[at], moved
+            elif moved < 0 and at > 0:
+                self.selected = places[at - 1], self._grids[at - 1].shown - 1
+            elif moved >= grid.shown and at + 1 < len(places):
+                self.selected = places[at + 1], 0
+        self._told, self._hovered = True, None
+        self.update()
+
+    def focusOutEvent(self, event: Any) -> None:
+        self._told = False
+        self.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._tabs.arrange(0, 0, self.width())
+        self._stale = True
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.DevicePixelRatioChange):
+            self._stale = True
+        super().changeEvent(event)
