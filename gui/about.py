@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import sys
 from importlib import metadata
 
 from PySide6.QtCore import Qt, qVersion
@@ -42,7 +41,7 @@ def facts(device: str = "") -> list[tuple[str, str]]:
         ("pyqtgraph", _version("pyqtgraph")),
         ("Device", device or "known once a lab has been opened"),
         ("System", f"{platform.system()} {platform.release()}, {platform.machine()}"),
-        ("Display", f"{QGuiApplication.platformName()}, {sys.getdefaultencoding()}"),
+        ("Window system", QGuiApplication.platformName()),
         ("Log", str(crash_log.path() or "none")),
     ]
 
@@ -60,8 +59,9 @@ class AboutDialog(QDialog):
         name.setProperty("role", "heading")
         line = QLabel("A desktop laboratory for deep learning: real networks train live while you look inside.")
         line.setProperty("role", "muted")
+        line.setWordWrap(True)
         words = QVBoxLayout()
-        words.setSpacing(2)
+        words.setSpacing(4)
         words.addWidget(name)
         words.addWidget(line)
         head = QHBoxLayout()

@@ -10,6 +10,7 @@ takes milliseconds where importing torch takes seconds.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from dataclasses import dataclass
@@ -53,7 +54,6 @@ def go_offline() -> None:
 def make_application(argv: list[str]) -> QApplication:
     """The QApplication, with name, fonts and icon; the theme is applied by `follow_theme`."""
     from PySide6.QtCore import QCoreApplication
-    from PySide6.QtGui import QIcon
     from PySide6.QtWidgets import QApplication
 
     from engine import __version__
@@ -65,8 +65,8 @@ def make_application(argv: list[str]) -> QApplication:
     QCoreApplication.setApplicationVersion(__version__)
     app = QApplication(argv)
     app.setDesktopFileName("deepscope")
-    app.setStyle("Fusion")  # the same on every platform; its colours come from our palette and style sheet
-    app.setWindowIcon(QIcon(str(style.ASSETS / "icons" / "deepscope.svg")))
+    if app.style().objectName() != "fusion":
+        app.setStyle("Fusion")  # the same on every platform; its colours come from our palette and style sheet
     style.load_fonts()
     app.setFont(style.font())
     return app
@@ -85,10 +85,23 @@ def follow_theme(app: QApplication, settings: Settings) -> None:
     app.styleHints().colorSchemeChanged.connect(lambda: apply())
 
 
+def finish() -> None:
+    """What the first paint need not wait for."""
+    from PySide6.QtGui import QIcon
+    from PySide6.QtWidgets import QApplication
+
+    from gui import crash_log, style
+
+    crash_log.open_file()
+    QApplication.setWindowIcon(QIcon(str(style.ASSETS / "icons" / "deepscope.svg")))
+    gc.enable()
+
+
 def run(start: Start) -> int:
     """Show the window; returns when it is closed."""
     from gui import crash_log
 
+    gc.disable()  # nothing is garbage yet: collecting would take a tenth of the time to the first paint
     crash_log.install()
     preload_runtime()
     if start.offline:
@@ -107,6 +120,7 @@ def run(start: Start) -> int:
         set_data_folder(folder)
     follow_theme(app, settings)
     window = MainWindow(settings)
+    window.painted.connect(finish)
     if start.session is not None:
         session = start.session
         window.painted.connect(lambda: window.open_session(session))

@@ -26,7 +26,7 @@ from gui import style, theme
 
 RADIUS = 9
 PAD = 13
-MEDIUM, SEMIBOLD = QFont.Weight.Medium, QFont.Weight.DemiBold
+SEMIBOLD = QFont.Weight.DemiBold
 
 
 def chapter_colour(chapter: str) -> QColor:
@@ -86,8 +86,8 @@ def _drawing(card: Card, size: QSize, ratio: float) -> QPixmap:
         line.setAlphaF(0.34 * (1 - ring / 16))
         painter.setPen(QPen(line, 1.2))
         path = QPainterPath()
-        for k in range(97):
-            angle = tau * k / 96
+        for k in range(61):
+            angle = tau * k / 60
             radius = ring * height / 11 * (1 + 0.16 * sin(waves * angle + phase + ring / 4))
             point = QPointF(width * 0.72 + 1.35 * radius * cos(angle), height * 0.46 + radius * sin(angle))
             if k:
@@ -155,7 +155,7 @@ class BigCard(CardButton):
     @staticmethod
     def height_for(width: int, roomy: bool) -> int:
         """The height of a card of that width."""
-        return BigCard._picture_height(width, roomy) + (158 if roomy else 80)
+        return BigCard._picture_height(width, roomy) + (146 if roomy else 80)
 
     @staticmethod
     def _picture_height(width: int, roomy: bool) -> int:
@@ -177,7 +177,7 @@ class BigCard(CardButton):
         summary = QRect(PAD, high + 33, inner, 40)
         used = _paragraph(painter, self.card.summary, style.font(13), t.text if self._roomy else t.muted, summary)
         if self._roomy:
-            about = QRect(PAD, high + 33 + used + 7, inner, 158 - 33 - used - 7 - 12)
+            about = QRect(PAD, high + 33 + used + 7, inner, 146 - 33 - used - 7 - 12)
             _paragraph(painter, self.card.about, style.font(12), t.muted, about)
         self._end(painter, outline)
 

@@ -14,6 +14,8 @@ from typing import TextIO
 
 LARGEST = 1_000_000  # bytes; a longer log is begun anew and the old one kept beside it
 
+_installed = False
+_folder: Path | None = None
 _file: TextIO | None = None
 _path: Path | None = None
 _tell: Callable[[str, str], None] | None = None
@@ -25,34 +27,44 @@ def path() -> Path | None:
 
 
 def install(folder: Path | None = None) -> None:
-    """Begin to log. A folder that cannot be written is no reason not to start."""
-    global _file, _path
-    if folder is None:
+    """Catch exceptions from now on; the file is opened by `open_file`, or when there is something to write."""
+    global _installed, _folder
+    _installed, _folder = True, folder
+    sys.excepthook = _excepthook
+    threading.excepthook = _thread_excepthook
+
+
+def open_file() -> None:
+    """Open the log, for crashes of the interpreter too. A folder that cannot be written is no reason not to start."""
+    global _file, _path, _folder
+    if _file is not None or not _installed:
+        return
+    if _folder is None:
         from platformdirs import user_log_path
 
-        folder = user_log_path("deepscope", appauthor=False)
-    target = folder / "deepscope.log"
+        _folder = user_log_path("deepscope", appauthor=False)
+    target = _folder / "deepscope.log"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _folder.mkdir(parents=True, exist_ok=True)
         if target.is_file() and target.stat().st_size > LARGEST:
             target.replace(target.with_suffix(".old.log"))
         _file = target.open("a", encoding="utf-8", buffering=1)
         _path = target
         faulthandler.enable(_file)
     except OSError as error:
-        print(f"deepscope: no crash log: {error}", file=sys.stderr)
-    sys.excepthook = _excepthook
-    threading.excepthook = _thread_excepthook
+        if sys.stderr is not None:
+            print(f"deepscope: no crash log: {error}", file=sys.stderr)
 
 
 def remove() -> None:
     """Stop logging and close the file."""
-    global _file, _path, _tell
+    global _installed, _folder, _file, _path, _tell
+    _installed = False
     sys.excepthook, threading.excepthook = sys.__excepthook__, threading.__excepthook__
     if _file is not None:
         faulthandler.disable()
         _file.close()
-    _file = _path = _tell = None
+    _folder = _file = _path = _tell = None
 
 
 def install_qt() -> None:
@@ -75,6 +87,7 @@ def on_exception(tell: Callable[[str, str], None] | None) -> None:
 
 def write(text: str) -> None:
     """Add a line with the time to the log."""
+    open_file()
     if _file is not None and not _file.closed:
         _file.write(f"{datetime.now().isoformat(timespec='seconds')} {text}\n")
 

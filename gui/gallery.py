@@ -14,6 +14,7 @@ from gui.cards import BigCard, CardButton, RecentCard
 
 MARGIN, GAP = 32, 16
 NARROWEST, MOST_COLUMNS, WIDEST_PAGE = 240, 6, 1960
+Cell = Callable[[int, int, int], QRect]  # column, top, height -> where
 C = TypeVar("C", bound=CardButton)
 NO_MATCH = "Nothing found for “{}”."
 
@@ -69,10 +70,10 @@ class Gallery(QWidget):
             self.chosen.emit(shown[0])
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        text = event.text()
+        text, none = event.text(), Qt.KeyboardModifier.NoModifier
         if event.key() in (Qt.Key.Key_Down, Qt.Key.Key_Right):
             self.focus_first()
-        elif text.isprintable() and text.strip() and event.modifiers() <= Qt.KeyboardModifier.ShiftModifier:
+        elif text.isprintable() and text.strip() and event.modifiers() in (none, Qt.KeyboardModifier.ShiftModifier):
             self.typed.emit(text)
         else:
             super().keyPressEvent(event)
@@ -126,6 +127,7 @@ class _Page(QWidget):
         super().__init__()
         self.setProperty("role", "page")
         self._query = ""
+        self._placed_for = QSize()
         self._labs = {card.id: card for card in cards}
         self._heading = self._label("What would you like to see learn?", "heading")
         self._line = self._label("Every lab trains a real network, live, on this machine.", "muted")
@@ -170,16 +172,21 @@ class _Page(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        if event.size().width() != event.oldSize().width():
+        if self._room() != self._placed_for:
             self._place()
 
-    def _place(self) -> None:
-        """Put every child in its place for the present width and search."""
+    def _room(self) -> QSize:
+        """The scroll area's size: the width does not change when the scroll bar comes and goes, so nothing jumps."""
         view = self.parentWidget()
-        room = view.height() if view is not None else self.height()
-        width = min(self.width(), WIDEST_PAGE)
-        left = (self.width() - width) // 2 + MARGIN
-        columns = columns_for(width)
+        area = view.parentWidget() if view is not None else None
+        return area.size() if area is not None else self.size()
+
+    def _place(self) -> None:
+        """Put every child in its place for the present size and search."""
+        room = self._placed_for = self._room()
+        width = min(room.width(), WIDEST_PAGE)
+        left = (room.width() - width) // 2 + MARGIN
+        columns = min(columns_for(width), max(4, len(self._labs)))
         pitch = (width - 2 * MARGIN + GAP) / columns
 
         def cell(column: int, top: int, height: int) -> QRect:
@@ -188,20 +195,27 @@ class _Page(QWidget):
 
         self._heading.setGeometry(left, 24, width - 2 * MARGIN, 32)
         self._line.setGeometry(left, 57, width - 2 * MARGIN, 20)
-        y = 96
-        y = self._place_recent(columns, cell, left, y)
+        top = self._place_recent(columns, cell, left, 96)
         found = [(title, [c for c in cards if matches(c.card, self._query)]) for title, cards in self._chapters]
-        number = sum(len(cards) for _, cards in found)
-        roomy = number <= 2 * columns and room >= 560  # few cards: taller ones that say more
+        chosen = {card for _, cards in found for card in cards}
+        for (title, all_cards), (_, cards) in zip(self._chapters, found, strict=True):
+            title.setVisible(bool(cards))
+            for card in all_cards:
+                card.setVisible(card in chosen)
+        bottom = self._place_chapters(found, columns, cell, top, roomy=True)
+        if bottom + MARGIN > room.height():  # tall cards that say more are for when all of them can be seen
+            bottom = self._place_chapters(found, columns, cell, top, roomy=False)
+        self._place_nothing(not chosen, left, top)
+        self.setMinimumHeight(bottom + MARGIN if chosen else top + 96)
+
+    def _place_chapters(
+        self, found: list[tuple[QLabel, list[BigCard]]], columns: int, cell: Cell, y: int, *, roomy: bool
+    ) -> int:
+        """Place the cards found; chapters that fit share a row. Returns where the last row ends."""
         height = BigCard.height_for(cell(0, 0, 0).width(), roomy)
         column = 0
-        for (title, all_cards), (_, cards) in zip(self._chapters, found, strict=True):
-            for card in all_cards:
-                card.setVisible(card in cards)
-            title.setVisible(bool(cards))
-            if not cards:
-                continue
-            if column and column + len(cards) > columns:
+        for title, cards in found:
+            if column and cards and column + len(cards) > columns:
                 column, y = 0, y + 28 + height + 24
             title.setGeometry(cell(column, y, 22))
             for index, card in enumerate(cards):
@@ -210,12 +224,9 @@ class _Page(QWidget):
                 card.set_roomy(roomy)
                 card.setGeometry(cell(column, y + 28, height))
                 column += 1
-        if number:
-            y += 28 + height
-        self._place_nothing(number, left, y)
-        self.setMinimumHeight(y + MARGIN if number else y + 80)
+        return y + 28 + height
 
-    def _place_recent(self, columns: int, cell: Callable[[int, int, int], QRect], left: int, y: int) -> int:
+    def _place_recent(self, columns: int, cell: Cell, left: int, y: int) -> int:
         show = bool(self._recent) and not self._query
         self._recent_title.setVisible(show)
         for index, card in enumerate(self._recent):
@@ -224,12 +235,9 @@ class _Page(QWidget):
         self._recent_title.setGeometry(left, y, 200, 22)
         return y + 28 + RecentCard.HEIGHT + 24 if show else y
 
-    def _place_nothing(self, number: int, left: int, y: int) -> None:
-        none = self._nothing, self.clear
-        for widget in none:
-            widget.setVisible(not number)
-        if number:
-            return
+    def _place_nothing(self, show: bool, left: int, y: int) -> None:
+        for widget in (self._nothing, self.clear):
+            widget.setVisible(show)
         self._nothing.setText(NO_MATCH.format(self._query) + " Try a word such as “image”, “text” or “attention”.")
         self._nothing.setGeometry(left, y, self.width() - 2 * left, 22)
         self.clear.adjustSize()

@@ -274,8 +274,8 @@ class MainWindow(QMainWindow):
             QTimer.singleShot(0, self, self._after_first_paint)
 
     def _after_first_paint(self) -> None:
-        self.header.load_icons()
         self.painted.emit()
+        self.header.load_icons()
         if self._warm_up:
             QTimer.singleShot(WARM_UP_MS, self, self.engine)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
 
-from engine.hyperparameters import Value
+if TYPE_CHECKING:
+    from engine.hyperparameters import Value
 
 ORGANISATION = APPLICATION = "Deepscope"
 THEMES = ("system", "light", "dark")

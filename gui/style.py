@@ -9,8 +9,8 @@ A widget asks for a variant by a property, set before it is shown (`gui.style.ma
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from string import Template
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
@@ -27,7 +27,7 @@ ASSETS = Path(__file__).parent.parent / "assets"
 
 def load_fonts() -> None:
     """Register the fonts that ship with the project: the window looks alike on every platform."""
-    for name in ("Inter-Regular.otf", "Inter-Medium.otf", "Inter-SemiBold.otf", "JetBrainsMono-Regular.ttf"):
+    for name in ("Inter-Regular.otf", "Inter-SemiBold.otf", "JetBrainsMono-Regular.ttf"):
         QFontDatabase.addApplicationFont(str(ASSETS / "fonts" / name))
 
 
@@ -99,18 +99,18 @@ def mark(widget: QWidget, name: str, value: str) -> None:
 
 def style_sheet(t: Theme) -> str:
     """The style sheet for a theme."""
-    return Template((Path(__file__).parent / "style.qss").read_text(encoding="utf-8")).substitute(
-        vars(t) | {
-            "icons": (ASSETS / "icons" / "controls").as_posix(),
-            "mono": MONO,
-            "accent_hover": mix(t.accent, "#ffffff" if t is DARK else "#000000", 0.10).name(),
-            "accent_down": mix(t.accent, "#000000", 0.16).name(),
-            "knob": "#ffffff",
-            "knob_edge": mix(t.border, "#000000", 0.12).name() if t is LIGHT else "#ffffff",
-            "off": mix(t.muted, t.window, 0.45).name(),
-            "track": mix(t.raised, t.muted, 0.14).name(),
-            "edge": mix(t.border, t.muted, 0.25).name(),
-            "tint": mix(t.panel, t.accent, 0.16).name(),
-            "warn_tint": mix(t.panel, t.bad, 0.14).name(),
-        }
-    )  # fmt: skip
+    colours = vars(t) | {
+        "icons": (ASSETS / "icons" / "controls").as_posix(),
+        "mono": MONO,
+        "accent_hover": mix(t.accent, "#ffffff" if t is DARK else "#000000", 0.10).name(),
+        "accent_down": mix(t.accent, "#000000", 0.16).name(),
+        "knob": "#ffffff",
+        "knob_edge": mix(t.border, "#000000", 0.12).name() if t is LIGHT else "#ffffff",
+        "off": mix(t.muted, t.window, 0.45).name(),
+        "track": mix(t.raised, t.muted, 0.14).name(),
+        "edge": mix(t.border, t.muted, 0.25).name(),
+        "tint": mix(t.panel, t.accent, 0.16).name(),
+        "warn_tint": mix(t.panel, t.bad, 0.14).name(),
+    }
+    sheet = (Path(__file__).parent / "style.qss").read_text(encoding="utf-8")
+    return re.sub(r"\$(\w+)", lambda found: str(colours[found[1]]), sheet)
