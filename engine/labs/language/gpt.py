@@ -1,0 +1,278 @@
+"""GPT: a decoder-only transformer that learns to write, one character at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.data import load_text
+from engine.hyperparameters import choice, flag, integer, real
+from engine.lab import Lab, LabError, Metrics, Proof, Step, action, view
+from engine.payloads import BarsData, Gesture, HeatmapData, Pick, PointsData, TextData, Typed
+from engine.views import Bars, Curves, Heatmap, Points, Text
+
+WARM_UP, DECAYED = 100, 2000  # steps: the learning rate rises until the one and falls until the other
+EVERY, WINDOWS, SLICE = 50, 32, 4  # steps between validations, the windows they read, and how many at a time
+PART = 1024  # characters sent through at once, so that no phase takes long
+LETTERS = 120  # written to show how far it is
+KINDS = ("vowels", "consonants", "capitals", "all else")
+VISIBLE = {" ": "␣", "\n": "↵", "\t": "⇥"}
+
+
+@dataclass(frozen=True)
+class GPTParams:
+    learning_rate: float = real(1e-3, 1e-5, 1e-1, log=True, live=True, help="Step size of AdamW, at its highest")
+    schedule: bool = flag(True, live=True, help="Warm up for 100 steps, then fall to a tenth by step 2,000 (cosine)")
+    batch_size: int = integer(12, 1, 32, live=True, unit="windows", help="Pieces of text averaged over in one step")
+    dropout: float = real(0, 0, 0.9, live=True, help="Share of the values silenced at random while it learns")
+    weight_decay: float = real(0.1, 0, 1, live=True, help="How strongly weights are pulled towards zero")
+    temperature: float = real(1, 0.05, 3, view=True, help="Below 1 it writes what is likely, above 1 it takes risks")
+    top_k: int = integer(0, 0, 50, view=True, help="Choose among the k likeliest characters only; 0 is all")
+    top_p: float = real(1, 0.05, 1, view=True, help="Choose among the likeliest that make up this probability")
+    layers: int = integer(4, 1, 8, help="Blocks of attention and dense layers, one after the other")
+    heads: str = choice("4", ("1", "2", "4", "8"), help="Attention patterns side by side in each layer")
+    width: str = choice("128", ("32", "64", "128", "256"), help="Numbers that stand for one character, at each layer")
+    context: int = integer(64, 8, 256, unit="characters", help="How far back it can look")
+
+
+class Block(nn.Module):
+    """Look around, then think: attention and a dense network, each added to what was there (Radford et al., 2019)."""
+
+    def __init__(self, width: int, heads: int, drop: float) -> None:
+        super().__init__()
+        self.heads, self.drop = heads, drop
+        self.norm1, self.norm2 = nn.LayerNorm(width, bias=False), nn.LayerNorm(width, bias=False)
+        self.qkv, self.out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
+        self.up, self.down = nn.Linear(width, 4 * width, bias=False), nn.Linear(4 * width, width, bias=False)
+
+    def split(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Queries, keys and values of every head, each (B, H, T, D / H), from (B, T, D)."""
+        return tuple(self.qkv(self.norm1(x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.split(x)
+        drop = self.drop if self.training else 0.0
+        y = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=True)  # (B, H, T, D / H)
+        x = x + F.dropout(self.out(y.transpose(1, 2).flatten(2)), drop)  # (B, T, D)
+        return x + F.dropout(self.down(F.gelu(self.up(self.norm2(x)))), drop)
+
+    def weights(self, x: Tensor) -> Tensor:
+        """softmax(Q Kᵀ / √d) (B, H, T, T), which the fused kernel keeps to itself (Vaswani et al., 2017, eq. 1)."""
+        q, k, _ = self.split(x)
+        scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[3])
+        later = torch.ones(scores.shape[2:], dtype=torch.bool, device=x.device).triu(1)  # nobody sees the future
+        return scores.masked_fill(later, -math.inf).softmax(3)
+
+
+class Transformer(nn.Module):
+    """GPT-2's architecture (Radford et al., 2019), without biases, and with nanoGPT's initialisation."""
+
+    def __init__(self, hp: GPTParams, vocabulary: int) -> None:
+        super().__init__()
+        width = int(hp.width)
+        self.letters = nn.Embedding(vocabulary, width)  # serves twice: on the way in, and to score the next character
+        self.positions = nn.Embedding(hp.context, width)
+        self.blocks = nn.ModuleList(Block(width, int(hp.heads), hp.dropout) for _ in range(hp.layers))
+        self.norm = nn.LayerNorm(width, bias=False)
+        for name, p in self.named_parameters():
+            if p.ndim == 2:  # what is added to the stream starts smaller, the more there is of it
+                nn.init.normal_(p, std=0.02 / (math.sqrt(2 * hp.layers) if "out" in name or "down" in name else 1))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits of the next character at each place: (B, T) to (B, T, V)."""
+        return F.linear(self.norm(self.streams(tokens)[-1]), self.letters.weight)
+
+    def streams(self, tokens: Tensor) -> list[Tensor]:
+        """What enters the first block, and what leaves each: (B, T, D)."""
+        x = [self.letters(tokens) + self.positions.weight[: tokens.shape[1]]]
+        for block in self.blocks:
+            x.append(block(x[-1]))
+        return x
+
+    def attention(self, tokens: Tensor) -> Tensor:
+        """Every head of every layer, for one text: (1, T) to (L · H, T, T)."""
+        streams = zip(self.blocks, self.streams(tokens), strict=False)
+        return torch.cat([block.weights(x)[0] for block, x in streams if isinstance(block, Block)])
+
+
+class GPT(Lab):
+    """A network that guesses the next character, and so learns to write (Radford et al., 2018).
+
+    It starts with noise, finds out about letters, then spaces, then words. Attention shows where it looks while it
+    guesses; temperature, top-k and top-p decide how a guess becomes a letter.
+    """
+
+    title, chapter, summary = "GPT, letter by letter", "Language", "A transformer learns to write; see each head attend"
+    order = 70
+    Params = GPTParams
+    datasets = ("bundled", "tinyshakespeare")
+    accepts = ("text",)
+    many_threads = True
+    state = ("net", "optimizer", "prompt", "take")
+    layout = """
+        loss     attention attention chances
+        letters  attention attention chances
+        writing  writing   writing   writing
+    """
+    proof = Proof("validation loss on tiny Shakespeare", 1.88, higher=False, dataset="tinyshakespeare", steps=2000)
+
+    def build(self) -> None:
+        text, context = load_text(self.dataset), self.hp.context
+        self.alphabet = sorted(set(text))
+        self.shown = tuple(VISIBLE.get(letter, letter) for letter in self.alphabet)
+        self.number = {letter: i for i, letter in enumerate(self.alphabet)}
+        data = torch.tensor([self.number[letter] for letter in text], device=self.device)  # (characters,)
+        self.text, self.held_out = data[: len(data) * 9 // 10], data[len(data) * 9 // 10 :]
+        if len(self.held_out) <= context:
+            raise LabError(
+                f"The text has {len(data):,} characters; to look back {context}, take {10 * context + 10:,}."
+            )
+        self.reach = torch.arange(context + 1, device=self.device)  # a window of text and the character after it
+        starts = torch.linspace(0, len(self.held_out) - context - 1, WINDOWS, device=self.device).long()
+        self.windows = self.held_out[starts[:, None] + self.reach]  # (WINDOWS, T + 1)
+        self.net = Transformer(self.hp, len(self.alphabet)).to(self.device)
+        matrices, gains = ([p for p in self.net.parameters() if p.ndim == n] for n in (2, 1))
+        self.optimizer = torch.optim.AdamW(matrices, betas=(0.9, 0.99), fused=True)
+        self.optimizer.add_param_group({"params": gains, "weight_decay": 0.0})
+        self.prompt, self.written, self.take = text[:24], text[:24], 0
+        self.known: tuple[tuple[int, str], Tensor] | None = None  # the prompt's last logits, and when they held
+        self.changed("batch_size")
+
+    def changed(self, name: str) -> None:
+        self.steps_per_epoch = len(self.text) / (self.hp.batch_size * self.hp.context)
+        for block in self.net.blocks:
+            block.drop = self.hp.dropout
+
+    def rate(self) -> float:
+        """The learning rate at this step: nanoGPT's warm-up and cosine."""
+        if not self.hp.schedule:
+            return float(self.hp.learning_rate)
+        risen = min(1.0, (self.step_count + 1) / (WARM_UP + 1))
+        done = min(1.0, max(0.0, (self.step_count - WARM_UP) / (DECAYED - WARM_UP)))
+        return float(self.hp.learning_rate) * risen * (0.1 + 0.9 * (1 + math.cos(math.pi * done)) / 2)
+
+    def step(self) -> Step:
+        size, context = self.hp.batch_size, self.hp.context
+        starts = torch.randint(len(self.text) - context, (size, 1), device=self.device)
+        batch = self.text[starts + self.reach]  # (B, T + 1)
+        self.optimizer.zero_grad()
+        total = torch.zeros((), device=self.device)
+        for part in batch.split(max(1, PART // context)):
+            loss = self.loss_of(part) * len(part) / size
+            yield "forward"
+            loss.backward()
+            yield "backward"
+            total += loss.detach()
+        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate()
+        self.optimizer.param_groups[0]["weight_decay"] = self.hp.weight_decay
+        self.optimizer.step()
+        metrics: Metrics = {"train loss": total}
+        if self.step_count % EVERY == 0:
+            losses = []
+            for part in self.windows.split(SLICE):
+                self.net.eval()
+                with torch.no_grad():
+                    losses.append(self.loss_of(part))
+                self.net.train()
+                yield "validation"
+            metrics["validation loss"] = torch.stack(losses).mean()
+        return metrics
+
+    def loss_of(self, windows: Tensor) -> Tensor:
+        """Cross-entropy of each next character, (B, T + 1) to a mean: -log p(x_t | x_<t)."""
+        return F.cross_entropy(self.net(windows[:, :-1]).flatten(0, 1), windows[:, 1:].flatten())
+
+    def measure(self) -> float:
+        windows = self.held_out.unfold(0, self.hp.context + 1, self.hp.context)  # all of the held-out text, once
+        return float(sum(self.loss_of(part) * len(part) for part in windows.split(16))) / len(windows)
+
+    def facts(self) -> dict[str, str]:
+        guess = f"a loss of {math.log(len(self.alphabet)):.2f}"
+        return super().facts() | {"alphabet": f"{len(self.alphabet)} characters", "guessing": guess}
+
+    # fmt: off
+    loss = Curves("Loss", metrics=("train loss", "validation loss"), unit="nats", hint="train · validation",
+        help="Mean of -log p of the right next character. Guessing among V characters costs ln V: 4.17 for 65.")
+
+    def tokens(self, text: str) -> Tensor:
+        return torch.tensor([[self.number[letter] for letter in text[-self.hp.context:]]], device=self.device)  # (1, T)
+
+    def chances_of(self, logits: Tensor) -> Tensor:
+        """Probabilities (V,) after temperature, top-k and top-p (Holtzman et al., 2020)."""
+        logits = logits / self.hp.temperature
+        if 0 < self.hp.top_k < len(logits):
+            logits = logits.masked_fill(logits < logits.topk(self.hp.top_k).values[-1], -math.inf)
+        chances, order = logits.softmax(0).sort(descending=True)
+        before = chances.cumsum(0) - chances  # the probability of all that are likelier
+        chances = chances.masked_fill(before >= self.hp.top_p, 0)
+        return torch.zeros_like(chances).scatter(0, order, chances / chances.sum())
+
+    def next_logits(self) -> Tensor:
+        """Logits (V,) after the text given; computed once for each state of the weights."""
+        key = (self.net.letters.weight._version, self.prompt)  # torch counts the changes of a tensor in its version
+        if self.known is None or self.known[0] != key:
+            self.known = key, self.net(self.tokens(self.prompt))[0, -1]
+        return self.known[1]
+
+    @view(Heatmap("Attention", row_axis="at this character", column_axis="it looks at", low=0, hint="choose a head",
+        help="For the text you gave: how much each character (row) attends to those before it (columns), by head."))
+    def attention(self) -> HeatmapData:
+        tokens = self.tokens(self.prompt)
+        shown = tuple(self.shown[i] for i in tokens[0].tolist())
+        names = [f"layer {i + 1} head {j + 1}" for i in range(self.hp.layers) for j in range(int(self.hp.heads))]
+        return HeatmapData(self.net.attention(tokens), shown, shown, tuple(names))  # (L · H, T, T)
+
+    @view(Bars("Next character", high=1, hint="after the text you gave",
+        help="The likeliest next characters, after temperature, top-k and top-p: these are the chances it draws from."))
+    def chances(self) -> BarsData:
+        chances, order = self.chances_of(self.next_logits()).topk(min(12, len(self.alphabet)))
+        return BarsData(tuple(self.shown[i] for i in order.tolist()), chances, chosen=0)
+
+    @view(Text("Writing", hint="click a letter to branch · type a beginning",
+        help="What it writes after the text you gave. Colour is probability; hover for what else it weighed."))
+    def writing(self) -> Generator[None, None, TextData]:
+        text, given, chances, others = self.prompt, len(self.prompt), [], []
+        logits = self.next_logits()
+        torch.rand(self.take)  # another take begins at another place of the watcher's random numbers
+        for _ in range(LETTERS):
+            p = self.chances_of(logits)
+            best = p.topk(min(5, len(p)))
+            letters = [self.alphabet[i] for i in best.indices.tolist()]
+            others.append(tuple(zip(letters, best.values.tolist(), strict=True)))
+            chosen = int(p.multinomial(1))
+            text, chances = text + self.alphabet[chosen], [*chances, float(p[chosen])]
+            yield
+            logits = self.net(self.tokens(text))[0, -1]
+        self.written = text  # what a click on the n-th letter means
+        return TextData(tuple(text), [math.nan] * given + chances, ((),) * given + tuple(others), given - 1)
+
+    @writing.probe
+    def writing(self, gesture: Gesture) -> None:
+        if isinstance(gesture, Typed):
+            if unknown := sorted(set(gesture.text) - set(self.alphabet)):
+                raise LabError(f"The text it learns from has no {' '.join(unknown)}: write without.")
+            self.prompt = gesture.text or self.alphabet[0]
+        elif isinstance(gesture, Pick) and gesture.index < len(self.written):
+            letter = gesture.text if gesture.text in self.number else self.written[gesture.index]
+            self.prompt = self.written[: gesture.index] + letter
+
+    @action("Another take", probe=True, help="Let it write again from the same beginning, with other random numbers")
+    def another(self) -> None:
+        self.take += 1
+
+    @view(Points("Characters", hint="in the plane of their two main axes",
+        help="Each character's embedding, on the first two principal components: kin come to lie together."))
+    def letters(self) -> PointsData:
+        x = self.net.letters.weight - self.net.letters.weight.mean(0)  # (V, D)
+        axes = torch.linalg.svd(x, full_matrices=False).Vh[:2]  # (2, D)
+        axes = axes * axes.gather(1, axes.abs().argmax(1, keepdim=True)).sign()  # so that the picture does not flip
+        kinds = [0 if c in "aeiou" else 1 if c.islower() else 2 if c.isupper() else 3 for c in self.alphabet]
+        return PointsData(x @ axes.T, torch.tensor(kinds), KINDS, names=self.shown)
+    # fmt: on
