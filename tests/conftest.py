@@ -12,9 +12,9 @@ import pytest
 @pytest.fixture
 def real_data() -> Callable[[str], Path]:
     """``real_data("mnist")`` is the folder of that real set; the test is skipped where it is not on this machine."""
+    root = os.environ.get("DEEPSCOPE_DATA")  # read now: a test may well unset it
 
     def folder(name: str) -> Path:
-        root = os.environ.get("DEEPSCOPE_DATA")
         if not root:
             pytest.skip("DEEPSCOPE_DATA is not set: it names the folder of real data sets")
         path = Path(root) / name
