@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.messages import RunSpec
+from engine.messages import RunSpec, Series
 
 if TYPE_CHECKING:
     import torch
@@ -62,7 +62,7 @@ class Header(BaseModel):
     step: int = Field(ge=0)
     state: Any
     rng: Any
-    metrics: Any = None
+    metrics: Any
 
     def spec(self) -> RunSpec:
         return RunSpec(self.lab, self.hyperparameters, self.dataset, self.seed, self.device)
@@ -212,10 +212,12 @@ def _unflatten(value: Any, tensors: Mapping[str, Any]) -> Any:
     raise ValueError("malformed state")
 
 
-def save(path: Path, spec: RunSpec, snapshot: Snapshot, metrics: Any = None) -> None:
+def save(path: Path, spec: RunSpec, snapshot: Snapshot, metrics: Series | None = None) -> None:
     """Write a checkpoint. Raises OSError (disk full, no such folder): a former file of that name is then untouched."""
+    import torch
     from safetensors.torch import save as to_bytes
 
+    curves = {name: [torch.tensor(column) for column in columns] for name, columns in (metrics or {}).items()}
     tensors: dict[str, Any] = {}
     header = Header(
         format="deepscope",
@@ -228,7 +230,7 @@ def save(path: Path, spec: RunSpec, snapshot: Snapshot, metrics: Any = None) -> 
         step=snapshot.step,
         state=_flatten(snapshot.state, tensors),
         rng=_flatten(snapshot.rng, tensors),
-        metrics=_flatten(metrics, tensors),
+        metrics=_flatten(curves, tensors),
     )
     with writing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(MEMBERS[0], json.dumps(header.model_dump(), separators=(",", ":")))
@@ -294,8 +296,14 @@ def read_spec(path: Path) -> RunSpec:
     return _header(path, _members(path, MEMBERS[:1])[0]).spec()
 
 
-def load(path: Path) -> tuple[RunSpec, Snapshot, Any]:
-    """Read a checkpoint: its run, its state and the metrics kept with it. Raises CheckpointError."""
+def _series(steps: torch.Tensor, values: torch.Tensor) -> Any:
+    if steps.dim() != 1 or steps.shape != values.shape:
+        raise ValueError("steps and values of a metric differ in length")
+    return steps.long().numpy(), values.double().numpy()
+
+
+def load(path: Path) -> tuple[RunSpec, Snapshot, Series]:
+    """Read a checkpoint: its run, its state and the curves kept with it. Raises CheckpointError."""
     from safetensors.torch import load as from_bytes
 
     described, packed = _members(path, MEMBERS)
@@ -304,7 +312,7 @@ def load(path: Path) -> tuple[RunSpec, Snapshot, Any]:
         tensors = from_bytes(packed)
         state = _unflatten(header.state, tensors)
         cpu, accelerator = _unflatten(header.rng, tensors)
-        metrics = _unflatten(header.metrics, tensors)
+        metrics = {str(name): _series(*columns) for name, columns in _unflatten(header.metrics, tensors).items()}
         snapshot = Snapshot(header.step, header.hyperparameters, dict(state), (cpu, accelerator))
     except Exception as error:  # whatever a forged file provokes: nothing has been touched yet
         raise CheckpointError(f"{path.name} is damaged: its state cannot be understood") from error

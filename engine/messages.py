@@ -58,6 +58,9 @@ class LabInfo:
     source: Path
 
 
+# a metric's name -> the steps (N,) and values (N,) it has; N differs, as a lab need not return each at every step
+Series = Mapping[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]
+
 # --------------------------------------------------------------------------------- commands (to the session)
 
 
@@ -154,10 +157,15 @@ class Budget:
 
 @dataclass(frozen=True)
 class Save:
-    """Write a checkpoint; the step under way is finished first. Answered by Saved or Failed."""
+    """Write a checkpoint; the step under way is finished first. Answered by Saved or Failed.
+
+    `metrics` are the curves so far, which whoever shows them holds: they are kept in the file, and come back as a
+    MetricBatch when it is opened.
+    """
 
     run: int
     path: Path
+    metrics: Series = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -296,11 +304,10 @@ Event = Opened | Closed | Playing | Paused | Changed | Edited | Saved | WentBack
 
 @dataclass(frozen=True)
 class MetricBatch:
-    """Metrics of consecutive steps. `series` maps a name to (steps (N,), values (N,)): N differs, as a lab need not
-    return every metric at every step."""
+    """Metrics of consecutive steps."""
 
     run: int
-    series: Mapping[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]
+    series: Series
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ from engine.messages import (
     RunSpec,
     Save,
     Saved,
+    Series,
     Set,
     Speed,
     Status,
@@ -215,11 +216,12 @@ class Session:
         from engine.data import DataMissing
         from engine.run import Run
 
+        curves: Series = {}
         try:
             if command.resume is None:
                 run = Run(command.run, command.spec, threads=self._threads)
             else:
-                spec, snapshot, _ = checkpoint.load(command.resume)
+                spec, snapshot, curves = checkpoint.load(command.resume)
                 spec = RunSpec(spec.lab, spec.hyperparameters, spec.dataset, spec.seed, command.spec.device)
                 run = Run(command.run, spec, threads=self._threads)
                 run.restore(snapshot)
@@ -228,6 +230,9 @@ class Session:
             return
         self._runs[command.run] = run
         self._post(run.opened())
+        if curves:
+            with self._lock:
+                self._metrics.append(MetricBatch(command.run, curves))
         self._post_state(run)
 
     def _carry_out(self, command: Command, run: Run) -> None:
@@ -281,7 +286,7 @@ class Session:
         from engine import checkpoint
 
         snapshot = run.snapshot()
-        checkpoint.save(command.path, run.spec, snapshot)
+        checkpoint.save(command.path, run.spec, snapshot, command.metrics)
         self._post(Saved(run.number, snapshot.step, command.path))
 
     def _fail(self, number: int, what: str, error: Exception, run: Run | None, command: Command | None = None) -> None:

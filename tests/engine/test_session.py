@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -168,7 +169,8 @@ def reference(steps: int, seed: int = 0) -> Lab:
 
 def saved_state(session: Session, reader: Reader, run: int, path: Path) -> tuple[int, Any]:
     """Save a run and stop it: the bare loop that it is compared with draws from the same RNG."""
-    session.send(m.Save(run, path))
+    curves = {"loss": (np.array([1, 2]), np.array([0.5, 0.25]))}
+    session.send(m.Save(run, path, curves))
     session.send(m.Close(run))
     reader.event(m.Saved, run=run, path=path)
     reader.event(m.Closed, run=run)
@@ -237,7 +239,9 @@ def test_resumed_is_uninterrupted(session: Session, tmp_path: Path) -> None:
     step, _ = saved_state(session, reader, 1, tmp_path / "a.deepscope")
     assert step == 8
     session.send(m.Open(2, m.RunSpec("tiny", device="cpu"), resume=tmp_path / "a.deepscope"))
+    reader.metrics.clear()
     assert reader.event(m.Opened, run=2).step == 8
+    reader.until(lambda: reader.metrics.get("loss") == {1: 0.5, 2: 0.25})  # the curves come back
     for _ in range(5):
         session.send(m.StepOnce(2))
     step, snapshot = saved_state(session, reader, 2, tmp_path / "b.deepscope")
