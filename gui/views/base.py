@@ -27,6 +27,7 @@ class ViewWidget(QWidget):
     hint = Signal(str)  # replaces the muted hint in the panel's title ("" restores it)
 
     spent = 0.0  # seconds spent on taking payloads and painting, since the panel last asked
+    painted = 0  # how often it was painted since then
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         """Time every paintEvent: drawing takes the interpreter from the worker, so the budget of watching counts it."""
@@ -39,8 +40,9 @@ class ViewWidget(QWidget):
                 begin = time.perf_counter()
                 paint(self, event)
                 self.spent += time.perf_counter() - begin
+                self.painted += 1
 
-            cls.paintEvent = timed  # type: ignore[method-assign]
+            cls.paintEvent = timed  # type: ignore[method-assign, assignment]
 
     def __init__(self, description: Any, *, probes: bool = False, edits: bool = False) -> None:
         super().__init__()

@@ -1,0 +1,246 @@
+"""The one file of the window that knows the session: it sends commands, polls for news and hands them on.
+
+The session lives on a thread of its own and never calls the window. A timer asks it for news at display rate; nothing
+crosses as a Qt signal, because one signal per training step would put the window seconds behind.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+
+from engine.messages import (
+    Budget,
+    Close,
+    Closed,
+    Command,
+    Diverged,
+    Event,
+    Failed,
+    Look,
+    NeedsData,
+    News,
+    Open,
+    Opened,
+    Paused,
+    Playing,
+    RunSpec,
+    WentBack,
+)
+from engine.recorder import MetricHistory
+
+if TYPE_CHECKING:
+    from engine.session import Session
+
+TRAINING_MS = 33  # at most 30 looks a second while something trains: every redraw takes the interpreter from it
+STANDING_MS = 16  # nothing trains, but an answer is awaited
+IDLE_MS = 250
+AWAKE_SECONDS = 1.0  # how long to stay quick after a command or news
+LOOK_SECONDS = 0.1
+
+Drawn = Callable[[], Mapping[str, float]]
+
+
+def _make_session(threads: int) -> Session:
+    from engine.session import Session  # its thread loads torch; the window opens meanwhile
+
+    return Session(threads=threads)
+
+
+@dataclass
+class _Run:
+    spec: RunSpec
+    history: MetricHistory
+    built: bool = False
+    playing: bool = False
+    views: tuple[str, ...] = ()
+    drawn: Drawn | None = None
+    looked: float = 0.0
+    said: tuple[str, ...] = field(default=())  # the views of the last Look
+
+
+class SessionBridge(QObject):
+    """Owns the session and the numbers of the runs. What belongs to a run that was closed is dropped."""
+
+    opened = Signal(object)  # messages.Opened
+    happened = Signal(object)  # any messages.Event but Opened
+    metrics = Signal(int, object)  # run, the names of the metrics that grew
+    frame = Signal(object)  # messages.Frame
+    status = Signal(object)  # messages.Status
+    polled = Signal()  # all news of one look were handed on
+    loaded = Signal()  # torch is there, and with it `devices`
+
+    def __init__(
+        self,
+        parent: QObject | None = None,
+        *,
+        threads: int = 0,
+        make_session: Callable[[int], Session] = _make_session,
+    ) -> None:
+        super().__init__(parent)
+        self._threads = threads  # torch's; 0 leaves the choice to the lab
+        self._make_session = make_session
+        self._session: Session | None = None
+        self.devices: dict[str, str] = {}  # "cuda" -> "CUDA: NVIDIA H100", the fastest first; {} until `loaded`
+        self._over = False
+        self._runs: dict[int, _Run] = {}
+        self._last_run = 0
+        self._awake_until = 0.0
+        self._budget: float | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._poll)
+
+    # ------------------------------------------------------------------ runs
+
+    def warm_up(self) -> None:
+        """Begin to load torch on the session's thread; call it once the first window is painted."""
+        if self._session is None and not self._over:
+            self._session = self._make_session(self._threads)
+            self._wake()
+
+    def open(self, spec: RunSpec, resume: Path | None = None) -> int:
+        """Build a run; `opened`, or `happened` with NeedsData or Failed, answers. Returns the run's number."""
+        self._last_run += 1
+        self._runs[self._last_run] = _Run(spec, MetricHistory())
+        self.send(Open(self._last_run, spec, resume))
+        if self._budget is not None:
+            self.send(Budget(self._last_run, self._budget))
+        return self._last_run
+
+    def close(self, run: int) -> None:
+        """End a run and forget it: nothing more is heard of it."""
+        if self._runs.pop(run, None) is not None:
+            self.send(Close(run))
+
+    def history(self, run: int) -> MetricHistory:
+        """The metrics of a run that is open."""
+        return self._runs[run].history
+
+    def send(self, command: Command) -> None:
+        """Give the session a command; its answer is looked for at once."""
+        self.warm_up()
+        if self._session is not None:
+            self._session.send(command)
+            self._wake()
+
+    def watch(self, run: int, views: tuple[str, ...], drawn: Drawn | None = None) -> None:
+        """Say which views are visible; `drawn` is asked what each of them cost to draw since it was last asked."""
+        if (state := self._runs.get(run)) is not None:
+            state.views = views
+            state.drawn = drawn or state.drawn
+            self._look(run, state, time.monotonic())
+
+    def set_budget(self, share: float) -> None:
+        """The share of the worker's time that watching may take, now and in runs to come."""
+        self._budget = share
+        for run in self._runs:
+            self.send(Budget(run, share))
+
+    def shutdown(self) -> None:
+        """Stop polling, stop the session and join its thread. Nothing is heard after that."""
+        self._over = True
+        self._timer.stop()
+        self._runs.clear()
+        session, self._session = self._session, None
+        if session is not None:
+            session.quit()
+
+    # ------------------------------------------------------------------ polling
+
+    def _wake(self) -> None:
+        self._awake_until = time.monotonic() + AWAKE_SECONDS
+        if not self._timer.isActive() or self._timer.remainingTime() > STANDING_MS:
+            self._timer.start(STANDING_MS)
+
+    def _poll(self) -> None:
+        begin = time.monotonic()
+        session = self._session
+        if session is None:
+            return
+        news: News = session.news()
+        if not session.alive:
+            self._session_died()
+            return
+        if session.devices and not self.devices:
+            self.devices = dict(session.devices)
+            self.loaded.emit()
+        if news.events or news.metrics or news.frames:
+            self._awake_until = begin + AWAKE_SECONDS
+        self._hand_on(news)
+        for run, state in list(self._runs.items()):
+            if state.views and begin - state.looked >= LOOK_SECONDS:
+                self._look(run, state, begin)
+        playing = any(state.playing for state in self._runs.values())
+        awake = playing or begin < self._awake_until
+        building = not self.devices or any(not state.built for state in self._runs.values())
+        pause = TRAINING_MS if playing or building else STANDING_MS if awake else IDLE_MS
+        # the timer must leave room for painting and input, however long the handling took
+        spent = (time.monotonic() - begin) * 1000
+        if self._session is not None and not self._timer.isActive():
+            self._timer.start(round(max(pause - spent, spent, 4)))
+
+    def _look(self, run: int, state: _Run, now: float) -> None:
+        drawn = {name: seconds for name, seconds in (state.drawn() if state.drawn else {}).items() if seconds > 0}
+        if self._session is not None and (drawn or state.views != state.said):
+            self._session.send(Look(run, state.views, drawn))
+            state.said, state.looked = state.views, now
+
+    def _hand_on(self, news: News) -> None:
+        """Keep the metrics and tell the window; what belongs to runs that were closed is dropped."""
+        for batch in news.metrics:
+            if (state := self._runs.get(batch.run)) is not None:
+                for name, (steps, values) in batch.series.items():
+                    state.history.append(name, steps, values)
+        for event in news.events:  # going back pauses, so what was measured along with it came before it
+            if isinstance(event, WentBack) and (state := self._runs.get(event.run)) is not None:
+                state.history.cut(event.step)
+        for event in news.events:
+            if event.run in self._runs:
+                self._hand_on_event(event)
+        for batch in news.metrics:
+            if batch.run in self._runs:
+                self.metrics.emit(batch.run, tuple(batch.series))
+        for frame in news.frames:
+            if frame.run in self._runs:
+                self.frame.emit(frame)
+        for status in news.status:
+            if (state := self._runs.get(status.run)) is not None:
+                state.playing = status.playing
+                self.status.emit(status)
+        self.polled.emit()
+
+    def _hand_on_event(self, event: Event) -> None:
+        state = self._runs[event.run]
+        match event:
+            case Opened():
+                state.spec, state.built = event.spec, True
+                self.opened.emit(event)
+                return
+            case Playing():
+                state.playing = True
+            case Paused() | Diverged():
+                state.playing = False
+            case NeedsData() | Failed(what="open" | "resume"):
+                state.built = True  # there is nothing more to wait for
+            case Failed(what="step"):
+                state.playing = False
+            case Closed():
+                self._runs.pop(event.run, None)
+            case _:
+                pass
+        self.happened.emit(event)
+
+    def _session_died(self) -> None:
+        """The thread ended by itself: torch cannot be imported, most likely. Nothing can run any more."""
+        self._session = None
+        summary = "The engine stopped. Is PyTorch installed soundly? The terminal shows what it said."
+        for run, state in list(self._runs.items()):
+            state.playing = False
+            self.happened.emit(Failed(run, "open", summary, "", 0, state.spec, expected=True))
