@@ -112,12 +112,14 @@ class Header(QFrame):
         """The header of the home page."""
         self._switch(home=True)
 
-    def show_lab(self, title: str, subtitle: str, *, explain: bool, code: bool) -> None:
-        """The header of a lab; which panels it has."""
-        self.set_title(title, subtitle)
+    def show_lab(self) -> None:
+        """The header of a lab."""
         self._switch(home=False)
-        self.explain.setVisible(explain)
-        self.code.setVisible(code)
+
+    def uncheck(self) -> None:
+        """The lab is gone, and with it its panels."""
+        for button in (self.explain, self.code):
+            button.setChecked(False)
 
     def set_title(self, title: str, subtitle: str) -> None:
         """Title and the muted words beside it."""

@@ -44,6 +44,7 @@ class MainWindow(QMainWindow):
         self.workbench: Workbench | None = None
         self._warm_up = warm_up
         self._painted = False
+        self._title = ("", "")
         self._keys: KeysSheet | None = None
         self.setWindowTitle("Deepscope")
         self.setMinimumSize(960, 600)
@@ -102,7 +103,7 @@ class MainWindow(QMainWindow):
             self._menu.addAction(action)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape and self.workbench is not None:
+        if event.key() == Qt.Key.Key_Escape and self.in_lab:
             self.show_gallery()
         elif event.key() == Qt.Key.Key_Escape and self.isFullScreen():
             self.showNormal()
@@ -110,7 +111,7 @@ class MainWindow(QMainWindow):
             super().keyPressEvent(event)
 
     def _find(self) -> None:
-        if self.workbench is None:
+        if not self.in_lab:
             self.header.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
             self.header.search.selectAll()
 
@@ -142,29 +143,44 @@ class MainWindow(QMainWindow):
         from gui.workbench import Workbench  # with pyqtgraph: 0.3 s that the gallery does without
 
         card = find_card(lab_id)
-        self._close_lab()
-        bench = Workbench(
-            self.engine(), card.id, self.settings, resume=resume, values=values, dataset=dataset, seed=seed, parent=None
-        )
-        self.workbench = bench
-        bench.title_changed.connect(self._set_title)
-        self.header.explain_toggled.connect(bench.explain_toggled)
-        self.header.show_lab(card.title, card.chapter, explain=True, code=False)
-        self.pages.addWidget(bench)
-        self.pages.setCurrentWidget(bench)
-        bench.setFocus(Qt.FocusReason.OtherFocusReason)
+        kept = self.workbench
+        asked = resume is not None or values is not None or dataset or seed is not None
+        if kept is None or kept.lab_id != card.id or asked:
+            self._close_lab()
+            kept = Workbench(
+                self.engine(), card.id, self.settings, resume=resume, values=values, dataset=dataset, seed=seed
+            )
+            self._title = card.title, card.chapter
+            kept.title_changed.connect(self._set_title)
+            self.header.explain_toggled.connect(kept.explain_toggled)
+            self.header.code_toggled.connect(kept.code_toggled)
+            kept.explain_action.toggled.connect(self.header.explain.setChecked)
+            kept.code_action.toggled.connect(self.header.code.setChecked)
+            self.pages.addWidget(kept)
+            self.workbench = kept
+        self.header.show_lab()
+        self._set_title(*self._title)
+        self.pages.setCurrentWidget(kept)
+        kept.setFocus(Qt.FocusReason.OtherFocusReason)
         self.settings.remember_lab(card.id)
 
+    @property
+    def in_lab(self) -> bool:
+        """Whether a lab is on screen."""
+        return self.workbench is not None and self.pages.currentWidget() is self.workbench
+
     def show_gallery(self) -> None:
-        """Close the lab and go home."""
-        if self.workbench is None:
+        """Go home. The lab is paused and kept until another is opened: nothing learned is lost by looking around."""
+        if self.workbench is None or not self.in_lab:
             return
-        lab_id = self.workbench.lab_id
-        self._close_lab()
+        if self.bridge is not None and self.workbench.run is not None:
+            from engine.messages import Pause
+
+            self.bridge.send(Pause(self.workbench.run))
         self.setWindowTitle("Deepscope")
         self.pages.setCurrentWidget(self.gallery)
         self.header.show_home()
-        self.gallery.focus_lab(lab_id)
+        self.gallery.focus_lab(self.workbench.lab_id)
 
     def open_session(self, path: Path) -> None:
         """Go on with a saved session; a file that cannot be read is named in the notice."""
@@ -186,16 +202,17 @@ class MainWindow(QMainWindow):
             self.open_session(Path(name))
 
     def _set_title(self, title: str, subtitle: str) -> None:
+        self._title = title, subtitle
         self.header.set_title(title, subtitle)
-        self.setWindowTitle(f"{title} – Deepscope")
+        if self.in_lab:
+            self.setWindowTitle(f"{title} – Deepscope")
 
     def _close_lab(self) -> None:
         if self.workbench is None:
             return
         bench, self.workbench = self.workbench, None
-        self.header.explain_toggled.disconnect(bench.explain_toggled)
-        self.header.explain.setChecked(False)
         bench.close_run()
+        self.header.uncheck()
         self.pages.removeWidget(bench)
         bench.close()
         bench.deleteLater()

@@ -15,12 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
     from PySide6.QtGui import QPixmap
     from PySide6.QtWidgets import QApplication
 
     from gui.main_window import MainWindow
 
-LONGEST_BUILD = 120  # seconds until a lab must be open
+LONGEST_BUILD = 120.0  # seconds until a lab must be open
+SETTLE = 0.4  # seconds until what was asked for is drawn
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -65,6 +69,13 @@ def main(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     from gui.__main__ import Refused, check_lab
 
+    raised: list[type[BaseException]] = []
+
+    def note(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        raised.append(kind)
+        sys.__excepthook__(kind, error, trace)
+
+    sys.excepthook = note  # a slot that raises does not end Qt's loop, but such a picture is not to be trusted
     try:
         if options.lab != "gallery":
             options.lab = check_lab(options.lab)
@@ -79,7 +90,9 @@ def main(argv: list[str]) -> int:
     except Refused as refusal:
         print(f"deepscope shot: {refusal}", file=sys.stderr)
         return 2
-    return 0
+    finally:
+        sys.excepthook = sys.__excepthook__
+    return 1 if raised else 0
 
 
 def _take(options: argparse.Namespace, folder: Path) -> QPixmap:
@@ -103,7 +116,7 @@ def _take(options: argparse.Namespace, folder: Path) -> QPixmap:
     try:
         if options.lab == "gallery":
             window.header.search.setText(options.search)
-            _wait(app, 300)
+            _wait(app, SETTLE)
             return window.grab()
         return _take_lab(app, window, options)
     finally:
@@ -111,21 +124,37 @@ def _take(options: argparse.Namespace, folder: Path) -> QPixmap:
 
 
 def _take_lab(app: QApplication, window: MainWindow, options: argparse.Namespace) -> QPixmap:
+    """Open, set, train, look."""
     from gui.__main__ import Refused
 
-    window.open_lab(options.lab, settings_text=options.set, dataset=options.data, seed=options.seed)
+    asked = dict(text.partition("=")[::2] for text in options.set)
+    window.open_lab(options.lab, values={}, dataset=options.data, seed=options.seed)
     bench = window.workbench
     assert bench is not None
-    if not _wait_until(app, lambda: bench.ready or bool(bench.trouble), LONGEST_BUILD * 1000):
-        raise Refused(f"{options.lab} was not ready after {LONGEST_BUILD} s")
-    if bench.trouble:
-        raise Refused(bench.trouble)
+    _wait(app, LONGEST_BUILD, lambda: bench.run is not None or not bench.banner.isHidden())
+    if bench.run is None or bench.info is None or not bench.banner.isHidden():
+        raise Refused(bench.banner.text.text() or f"{options.lab} was not ready after {LONGEST_BUILD:.0f} s")
+    if options.view and options.view not in bench.info.views:
+        raise Refused(f"there is no view {options.view!r}; there are: {', '.join(bench.info.views)}")
+    bench.apply_settings(asked)  # and train
+    if bench.banner.subject == "link":
+        raise Refused(bench.banner.text.text())
+    _wait(app, options.seconds)
+    if options.view:
+        panel = bench.grid.panels[options.view]
+        bench.grid.enlarge(options.view)
+        _wait(app, SETTLE)
+        return panel.view.grab()
     return window.grab()
 
 
-def _wait(app: QApplication, milliseconds: int) -> None:
+def _wait(app: QApplication, seconds: float, done: Callable[[], bool] = lambda: False) -> None:
+    """Let the window live for so long, or until `done`."""
     from PySide6.QtCore import QEventLoop, QTimer
 
-    loop = QEventLoop(app)
-    QTimer.singleShot(milliseconds, loop.quit)
+    loop, poll = QEventLoop(app), QTimer(app)
+    poll.timeout.connect(lambda: loop.quit() if done() else None)
+    poll.start(20)
+    QTimer.singleShot(round(seconds * 1000), loop.quit)
     loop.exec()
+    poll.stop()
