@@ -26,7 +26,7 @@ def install(what: str) -> None:
 
 
 def main() -> int:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  whoever runs this may have an older one
         print(f"Deepscope needs Python 3.11 or newer; this is {sys.version.split()[0]}.", file=sys.stderr)
         return 2
     testing = sys.argv[1:2] == ["test"]
