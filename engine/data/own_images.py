@@ -75,7 +75,7 @@ def idx_pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
             pairs.setdefault("test" if is_test else "train", (images, labels))
     if "train" not in pairs and "test" in pairs:  # a single pair, whatever it is called
         pairs["train"] = pairs.pop("test")
-    return pairs
+    return dict(sorted(pairs.items(), reverse=True))  # train first
 
 
 def read_idx_folder(folder: Path, size: int) -> Raw:

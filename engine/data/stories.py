@@ -143,6 +143,28 @@ MORALS = ("And that was the end of it.", "They were friends ever after.", "What 
 SMALL = ("The {friend} lived {home}.", "The {friend} was {look} and kind.", "Nobody had seen the {friend} before.",
          "The {friend} had seen many such days.", "The {friend} did not say much.")  # fmt: skip
 
+QUESTIONS = (
+    ("Why is the sky grey", "Because it will rain before long"),
+    ("Where do the birds go in winter", "They fly south and come back with the spring"),
+    ("Who made the hole in the fence", "It was the badger, and he is sorry for it"),
+    ("When will the snow melt", "When the wind turns and blows from the south"),
+    ("What is behind the hill", "Another hill, and behind that the sea"),
+    ("How old is this tree", "Older than all of us together"),
+    ("Why does the owl sleep all day", "Because she works all night"),
+    ("How deep is the pond", "Deep enough for a frog and too deep for a mouse"),
+    ("Is the ice thick enough", "Not yet, so keep to the bank"),
+    ("Can you hear the river", "Yes, it talks in its sleep"),
+    ("What does the wind want", "It only wants to pass"),
+    ("Have you seen my other shoe", "Snails have no shoes"),
+    ("Is it far to the village", "Not for a crow, but far for a snail"),
+    ("Who rings the bell at noon", "The old man with the white beard"),
+    ("Why are you laughing", "Because the rain tickles my nose"),
+    ("Do you know a story", "I know three, and the first is the longest"),
+)
+REPLIES = ("\"I see,\" said the {hero}.", "\"I thought so,\" said the {hero}, and yawned.",
+           "The {hero} thought about it.", "\"Are you sure?\" asked the {hero}. \"Quite sure,\" said the {friend}.",
+           "The {hero} wrote it down.", "\"Thank you,\" said the {hero}, and went away.")  # fmt: skip
+
 
 class _Teller:
     """Draws words; random() alone is used, because its numbers are the same in every version of Python."""
@@ -155,6 +177,22 @@ class _Teller:
 
     def chance(self, probability: float) -> bool:
         return self._random.random() < probability
+
+    def talk(self) -> str:
+        """A question and its answer, now and then two of them."""
+        hero = self.pick(HEROES)
+        words = {
+            "hero": hero,
+            "friend": self.pick(tuple(animal for animal in HEROES if animal != hero)),
+            "place": self.pick(PLACES),
+            "home": self.pick(HOMES),
+        }
+        parts = [f"A {{hero}} met a {{friend}} {{home}}, and {self.pick(self.pick(WEATHERS).begins)}."]
+        for _ in range(2 if self.chance(0.4) else 1):
+            question, answer = self.pick(QUESTIONS)
+            parts += [f'"{question}?" asked the {{hero}}.', f'"{answer}," said the {{friend}}.']
+        parts.append(self.pick(REPLIES))
+        return _tidy(" ".join(parts).format_map(words).format_map(words))
 
     def story(self) -> str:
         weather, wish = self.pick(WEATHERS), self.pick(WISHES)
@@ -209,6 +247,6 @@ def write_stories(length: int = 200_000, seed: int = 7) -> str:
     stories: list[str] = []
     written = 0
     while written < length:
-        stories.append(teller.story())
+        stories.append(teller.talk() if teller.chance(0.3) else teller.story())
         written += len(stories[-1]) + 2
     return "\n\n".join(stories) + "\n"
