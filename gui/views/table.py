@@ -1,0 +1,164 @@
+"""Rows of text: sortable by a click on a column's head, copied with the usual key."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSortFilterProxyModel, Qt
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence, QPainter, QPaintEvent
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QVBoxLayout
+
+from engine.payloads import Pick, TableData
+from gui.views.base import ViewWidget
+
+Index = QModelIndex | QPersistentModelIndex
+NUMBER = re.compile(r"^[+-]?(\d[\d,]*\.?\d*|\.\d+)(e[+-]?\d+)?( ?[%A-Za-zµ]+)?$")
+SUFFIXES = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+
+
+def as_number(text: str) -> float | None:
+    """What a cell is worth when sorting: 1,204, 98.7 % and 1.2 M are numbers; None for words."""
+    text = text.strip().replace("−", "-")
+    if not NUMBER.match(text):
+        return None
+    digits = re.match(r"^[+-]?[\d,]*\.?\d*(e[+-]?\d+)?", text)
+    assert digits is not None
+    suffix = text[digits.end() :].strip()
+    return float(digits.group().replace(",", "")) * SUFFIXES.get(suffix, 1.0)
+
+
+class _Model(QAbstractTableModel):
+    """The payload as Qt wants it."""
+
+    def __init__(self, parent: Any) -> None:
+        super().__init__(parent)
+        self.table = TableData((), ())
+
+    def show(self, table: TableData) -> None:
+        """Take new rows; where only the texts changed, selection and scrolling stay."""
+        old, same = self.table, len(table.rows) == len(self.table.rows) and table.columns == self.table.columns
+        if same:
+            self.table = table
+            if table.rows != old.rows:
+                self.dataChanged.emit(self.index(0, 0), self.index(len(table.rows) - 1, len(table.columns) - 1))
+            return
+        self.beginResetModel()
+        self.table = table
+        self.endResetModel()
+
+    def rowCount(self, parent: Index | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(self.table.rows)
+
+    def columnCount(self, parent: Index | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(self.table.columns)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        text = self.table.rows[index.row()][index.column()]
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
+            return text
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            side = Qt.AlignmentFlag.AlignLeft if as_number(text) is None else Qt.AlignmentFlag.AlignRight
+            return side | Qt.AlignmentFlag.AlignVCenter
+        return None
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if orientation == Qt.Orientation.Horizontal and section < len(self.table.columns):
+            if role == Qt.ItemDataRole.DisplayRole:
+                return self.table.columns[section]
+            if role == Qt.ItemDataRole.TextAlignmentRole:
+                return Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        return None
+
+
+class _Sorter(QSortFilterProxyModel):
+    """Sorts numbers as numbers, before words."""
+
+    def lessThan(self, left: Index, right: Index) -> bool:
+        texts = [str(self.sourceModel().data(index)) for index in (left, right)]
+        keys = [((0, value, "") if (value := as_number(t)) is not None else (1, 0.0, t.casefold())) for t in texts]
+        return keys[0] < keys[1]
+
+
+class TableView(ViewWidget):
+    """A click on a head sorts (a third one restores the lab's order); Enter or a double click picks a row."""
+
+    def __init__(self, description: Any, *, probes: bool = False, edits: bool = False) -> None:
+        super().__init__(description, probes=probes, edits=edits)
+        self._model, self._sorter = _Model(self), _Sorter(self)
+        self._sorter.setSourceModel(self._model)
+        self.table = QTableView()
+        self.table.setModel(self._sorter)
+        self.table.setAccessibleName(description.title)
+        self.table.setFrameShape(QTableView.Shape.NoFrame)
+        self.table.setShowGrid(False)
+        self.table.setWordWrap(False)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setDefaultSectionSize(26)
+        head = self.table.horizontalHeader()
+        head.setHighlightSections(False)
+        head.setSortIndicatorClearable(True)
+        head.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        head.setStretchLastSection(True)
+        head.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        self.table.setSortingEnabled(True)
+        self.table.activated.connect(self._picked)
+        copy = QAction("Copy", self.table)
+        copy.setShortcut(QKeySequence(QKeySequence.StandardKey.Copy))
+        copy.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        copy.triggered.connect(self.copy)
+        self.table.addAction(copy)
+        self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.table)
+        self.setFocusProxy(self.table)
+        self.table.hide()
+
+    def take(self, payload: TableData) -> None:
+        fresh = payload.columns != self._model.table.columns
+        self._model.show(payload)
+        self.table.setVisible(bool(payload.columns))
+        if fresh:
+            self.table.resizeColumnsToContents()
+        self.update()
+
+    def clear(self) -> None:
+        self._model.show(TableData((), ()))
+        self.table.hide()
+        super().clear()
+
+    def reset_view(self) -> None:
+        self.table.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self.table.clearSelection()
+        self.table.scrollToTop()
+
+    def csv_rows(self) -> list[list[str]]:
+        if self.payload is None or not self.payload.columns:
+            return []
+        return [list(self.payload.columns), *(list(row) for row in self.payload.rows)]
+
+    def shown_rows(self) -> list[tuple[str, ...]]:
+        """The rows in the order in which they are shown."""
+        order = (self._sorter.mapToSource(self._sorter.index(r, 0)).row() for r in range(self._sorter.rowCount()))
+        return [self._model.table.rows[r] for r in order]
+
+    def copy(self) -> None:
+        """Put the selected rows (all, where none is) on the clipboard, tab by tab: a spreadsheet takes them."""
+        chosen = sorted({index.row() for index in self.table.selectionModel().selectedRows()})
+        rows = self.shown_rows()
+        lines = [self._model.table.columns, *(rows[r] for r in (chosen or range(len(rows))))]
+        QGuiApplication.clipboard().setText("\n".join("\t".join(line) for line in lines))
+
+    def _picked(self, index: QModelIndex) -> None:
+        if self.probes or self.edits:
+            self.gesture.emit(Pick(self._sorter.mapToSource(index).row()), not self.probes)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if not self.table.isVisibleTo(self):
+            painter = QPainter(self)
+            self.paint_empty(painter)
+            painter.end()
