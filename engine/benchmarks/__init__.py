@@ -9,33 +9,15 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from statistics import median
+from typing import TYPE_CHECKING
 
-import torch
+from engine.benchmarks.result import Result
 
+if TYPE_CHECKING:
+    import torch
 
-@dataclass(frozen=True)
-class Result:
-    """One ratio, its bar, and what it was made from."""
-
-    name: str
-    ratio: float
-    bar: float
-    higher: bool  # whether the ratio must be at least the bar, or at most
-    detail: str
-
-    @property
-    def holds(self) -> bool:
-        return self.ratio >= self.bar if self.higher else self.ratio <= self.bar
-
-    def line(self) -> str:
-        sign = ">=" if self.higher else "<="
-        verdict = "ok    " if self.holds else "MISSED"
-        return f"{verdict} {self.name:34} {self.ratio:7.3f} (bar: {sign} {self.bar:g})  {self.detail}"
-
-
-Benchmark = Callable[[torch.device], Iterator[Result]]
+Benchmark = Callable[["torch.device"], Iterator[Result]]
 
 
 def _lazy(module: str, function: str) -> Benchmark:
@@ -63,6 +45,8 @@ def rate(step: Callable[[], object], seconds: float) -> float:
         count += 1
     return count / spent
 
+
+__all__ = ["BENCHMARKS", "Result", "in_turns", "rate"]
 
 BENCHMARKS: dict[str, Benchmark] = {
     "overhead": _lazy("session", "overhead"),
