@@ -17,7 +17,7 @@ from gui.views.base import ViewWidget
 from gui.views.parts import paint_focus, small
 from gui.views.scales import room_for
 
-WIDEST_ROW, LEAST_ROW = 27.0, 15.0
+WIDEST_ROW, LEAST_ROW = 27.0, 13.0
 
 
 class BarsView(ViewWidget):

@@ -99,6 +99,12 @@ class HeatmapView(ViewWidget):
         high = high if self.description.high is None else self.description.high
         return (low, high) if high > low else (low - 0.5, low + 0.5)
 
+    def _ends(self) -> list[str]:
+        """The two ends of the colour scale, to a thousandth of what it spans."""
+        low, high = self.limits()
+        digits = min(max(3 - math.floor(math.log10(high - low)), -12), 12)
+        return [number(round(value, digits)) for value in (low, high)]
+
     def csv_rows(self) -> list[list[str]]:
         if self.empty():
             return []
@@ -126,10 +132,8 @@ class HeatmapView(ViewWidget):
         roomy = width >= 150 and height >= 100
         self._row_room = min(room_for(data.rows, metrics), 0.3 * width) + 6 if roomy and data.rows else 0.0
         self._row_axis = line + 2 if roomy and self.description.row_axis and height >= 130 else 0.0
-        self._column_axis = line + 1 if roomy and self.description.column_axis and height >= 130 else 0.0
-        self._bar_room = (
-            room_for([number(v) for v in self.limits()], metrics) + 22 if width >= 230 and height >= 110 else 0.0
-        )
+        self._column_axis = line + 4 if roomy and self.description.column_axis and height >= 130 else 0.0
+        self._bar_room = room_for(self._ends(), metrics) + 22 if width >= 230 and height >= 110 else 0.0
         left = self._row_room + self._row_axis
         across = max(8.0, width - left - self._bar_room)
         label_width = room_for(data.columns, metrics)
@@ -302,12 +306,14 @@ class HeatmapView(ViewWidget):
             else:
                 painter.translate(centre - wide / 2, y)
                 box, at = QRectF(-2, 0, wide + 4, metrics.height()), QPointF(0, metrics.ascent())
+            weight = 0.0
             if weights is not None and self.description.colour == "viridis" and np.isfinite(weights[column]):
+                weight = min(max(float(weights[column]), 0.0), 1.0)
                 painter.setPen(Qt.PenStyle.NoPen)
-                painter.setBrush(faded(look.accent, 0.75 * min(max(float(weights[column]), 0.0), 1.0)))
+                painter.setBrush(faded(look.accent, 0.85 * weight))
                 painter.drawRoundedRect(box, 3, 3)
                 painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QColor(look.text if own else look.muted))
+            painter.setPen(QColor(look.on_accent if weight > 0.6 else look.text if own else look.muted))
             painter.drawText(at, text)
             painter.restore()
 
@@ -318,7 +324,7 @@ class HeatmapView(ViewWidget):
             text = metrics.elidedText(self.description.column_axis, Qt.TextElideMode.ElideRight, self.width())
             wide = metrics.horizontalAdvance(text)
             x = min(max(0.0, self._matrix.center().x() - wide / 2), self.width() - wide)
-            y = self._matrix.bottom() + self._column_room + metrics.ascent()
+            y = self._matrix.bottom() + self._column_room + 3 + metrics.ascent()
             painter.drawText(QPointF(x, min(y, self.height() - metrics.descent())), text)
         if self._row_axis:
             text = metrics.elidedText(self.description.row_axis, Qt.TextElideMode.ElideRight, self._matrix.height())
@@ -330,26 +336,27 @@ class HeatmapView(ViewWidget):
 
     def _paint_scale(self, painter: QPainter) -> None:
         """A thin bar of the colours with the two ends of the range."""
-        metrics, (low, high) = QFontMetricsF(painter.font()), self.limits()
+        metrics, (low, high) = QFontMetricsF(painter.font()), self._ends()
         length = min(self._matrix.height(), 120.0)
         area = QRectF(self._matrix.right() + 12, self._matrix.top(), 6, length)
         table = coloured(np.linspace(1, 0, 64, dtype=np.float32)[:, None], self.description.colour, 0.0, 1.0)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.drawImage(area, to_image(table))
         painter.setPen(QColor(theme.current().muted))
-        painter.drawText(QPointF(area.right() + 4, area.top() + metrics.capHeight()), number(high))
-        painter.drawText(QPointF(area.right() + 4, area.bottom()), number(low))
+        painter.drawText(QPointF(area.right() + 4, area.top() + metrics.capHeight()), high)
+        painter.drawText(QPointF(area.right() + 4, area.bottom()), low)
 
     def _paint_numbers(self, painter: QPainter) -> None:
         values, metrics = self.values(), QFontMetricsF(painter.font())
         if values.size > NUMBERED:
             return
         texts = [[_short(v) for v in row] for row in values.tolist()]
-        cell = self.cell_area(0, 0)
-        if (
-            room_for([t for row in texts for t in row], metrics) + 4 > cell.width()
-            or metrics.height() > cell.height() + 2
-        ):
+        cell, flat = self.cell_area(0, 0), [text for row in texts for text in row]
+        if room_for(flat, metrics) + 4 > cell.width():
+            painter.setFont(small(painter.font(), 0.85))
+            metrics = QFontMetricsF(painter.font())
+        if room_for(flat, metrics) + 2 > cell.width() or metrics.height() > cell.height() + 2:
+            painter.setFont(small(self.font()))
             return
         low, high = self.limits()
         rgb = colour.colourise(values, self.description.colour, low, high)
@@ -358,6 +365,7 @@ class HeatmapView(ViewWidget):
             for c, text in enumerate(row):
                 painter.setPen(QColor("#101216" if bright[r, c] else "#f4f5f8"))
                 painter.drawText(self.cell_area(r, c), Qt.AlignmentFlag.AlignCenter, text)
+        painter.setFont(small(self.font()))
 
     def _paint_lit(self, painter: QPainter, lit: tuple[int, int]) -> None:
         """A frame around the row, a stronger one around the cell: white on black reads on every colour."""

@@ -67,7 +67,7 @@ class _Model(QAbstractTableModel):
             if role == Qt.ItemDataRole.DisplayRole:
                 return self.table.columns[section]
             if role == Qt.ItemDataRole.TextAlignmentRole:
-                return Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+                return self.data(self.index(0, section), role) if self.table.rows else Qt.AlignmentFlag.AlignLeft
         return None
 
 
@@ -91,6 +91,7 @@ class TableView(ViewWidget):
         self.table.setModel(self._sorter)
         self.table.setAccessibleName(description.title)
         self.table.setFrameShape(QTableView.Shape.NoFrame)
+        self.table.setStyleSheet("QTableView { background: transparent; border: none; }")  # the panel is its frame
         self.table.setShowGrid(False)
         self.table.setWordWrap(False)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
