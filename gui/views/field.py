@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QImage, QLinearGradient, QPaint
 from engine.payloads import Array, FieldData, PointsData, Stroke
 from gui import colour, theme
 from gui.format import number
-from gui.views.parts import Chip, Throttle, draw_lines, faded, image_of, pack_rgb, small
+from gui.views.parts import Chip, Throttle, draw_lines, faded, image_of, pack_rgb, rgb_of, small
 from gui.views.plane import Bounds, ticks
 from gui.views.points import PointsView, points_csv
 
@@ -59,7 +59,7 @@ def contour(values: Array, level: float) -> Array:
 
 def soften(rgb: Array, panel: str, strength: float) -> Array:
     """Colours mixed with the panel's, packed for image_of."""
-    ground = np.array(QColor(panel).getRgb()[:3], np.float64)
+    ground = rgb_of(panel)
     return pack_rgb((rgb * strength + ground * (1 - strength)).round())
 
 
@@ -70,10 +70,10 @@ def soft_table(name: str, panel: str, ends: tuple[str, ...] = ()) -> Array:
         return soften(colour.lookup_table(name), panel, STRENGTH + 0.15)
     signed = np.linspace(-1, 1, 256)[:, None]
     if ends:
-        poles = np.array([QColor(end).getRgb()[:3] for end in ends], np.float64)
+        poles = np.stack([rgb_of(end) for end in ends])
     else:
         poles = colour.colourise(np.array([-0.7, 0.62]), "diverging", -1, 1).astype(np.float64)
-    ground = np.array(QColor(panel).getRgb()[:3], np.float64)
+    ground = rgb_of(panel)
     mixed = ground + (np.where(signed < 0, poles[0], poles[1]) - ground) * np.abs(signed) ** 0.85 * STRENGTH
     return pack_rgb(mixed.round())
 
@@ -131,9 +131,9 @@ class FieldView(PointsView):
     def _make_surface(self, payload: FieldData) -> None:
         look = theme.current()
         if payload.shares is not None:
-            tints = np.array([self.class_colour(k).getRgb()[:3] for k in range(len(payload.shares))], np.float64)
+            tints = np.stack([rgb_of(self.class_colour(k)) for k in range(len(payload.shares))])
             mixed = np.einsum("khw,kc->hwc", np.nan_to_num(payload.shares).clip(0, 1), tints)
-            ground = np.array(QColor(look.panel).getRgb()[:3])
+            ground = rgb_of(look.panel)
             self._surface = image_of((ground + (mixed - ground) * 0.5) / 255, "", 0.0, 1.0)
         else:
             table = self.table()

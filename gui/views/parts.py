@@ -77,6 +77,12 @@ def faded(name: str | QColor, alpha: float) -> QColor:
     return result
 
 
+def rgb_of(name: str | QColor) -> Array:
+    """(3,) red, green, blue in 0..255."""
+    tint = QColor(name)
+    return np.array([tint.red(), tint.green(), tint.blue()], np.float64)
+
+
 def is_vector(painter: QPainter) -> bool:
     """Whether the painter writes a drawing (SVG, PDF) rather than pixels."""
     return painter.paintEngine().type() in (QPaintEngine.Type.SVG, QPaintEngine.Type.Pdf)

@@ -1,0 +1,502 @@
+"""Neurons and weights: a map per neuron, edges by size and sign, live equations, weights to edit."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPainterPath, QPen, QPixmap, QTextDocument
+
+from engine.payloads import Array, NetworkData, UnitPick, WeightEdit
+from gui import colour, theme
+from gui.format import number
+from gui.views.base import ViewWidget
+from gui.views.network_paint import Edges, Layout, mixtures, opacity_of, strongest, thickness
+from gui.views.parts import Chip, Throttle, faded, image_of, is_vector, paint_focus, polygon, small
+from gui.views.weight_editor import WeightEditor
+
+FUNCTIONS: dict[str, Callable[[float], float]] = {
+    "sigmoid": lambda z: 1 / (1 + math.exp(-max(min(z, 700.0), -700.0))),
+    "tanh": math.tanh,
+    "ReLU": lambda z: max(z, 0.0),
+}
+MOST_TERMS = 6  # of an equation
+FEW_EDGES = 40  # are stroked one by one
+
+
+class NetworkView(ViewWidget):
+    """Shows NetworkData. A click on an edge or a neuron edits its weight or bias, where the lab takes edits."""
+
+    def __init__(self, description: Any, *, probes: bool = False, edits: bool = False) -> None:
+        super().__init__(description, probes=probes, edits=edits)
+        self.scale = 0.0  # the weight whose edge is thickest
+        self.layout_: Layout | None = None
+        self.edges: Edges | None = None
+        self.unit: tuple[int, int] | None = None  # under the pointer or chosen by keys
+        self.edge: tuple[int, int, int] | None = None
+        self.editing: tuple[int, int, int] | None = None
+        self._picture: QImage | None = None
+        self._thumbnails: list[QImage | None] = []
+        self._frames: dict[tuple[Any, ...], QPixmap] = {}
+        self._shown: tuple[Array, ...] = ()
+        self._old = 0.0
+        # the colours of positive and negative weights: those of the signed colour map
+        rgb = colour.colourise(np.array([0.58, -0.6]), "diverging", -1, 1)
+        self._signs = QColor(*map(int, rgb[0])), QColor(*map(int, rgb[1]))
+        self._mixtures = mixtures(rgb[0], rgb[1])
+        self._slid = False
+        self._sending = Throttle(self, self._send_value)
+        self.gradients = Chip(self, "Gradients", checkable=True, help="Edges show d loss / d weight (G)")
+        self.gradients.toggled.connect(self._toggle_gradients)
+        self.gradients.hide()
+        self.editor = WeightEditor(self)
+        self.editor.moved.connect(self._sending.push)
+        self.editor.closed.connect(self._close_editor)
+
+    # --------------------------------------------------------------------------------------------- payload
+
+    def take(self, payload: NetworkData) -> None:
+        sizes = tuple(len(layer) for layer in payload.units)
+        if self.layout_ is None or sizes != self.layout_.sizes:
+            self.unit = self.edge = self.editing = None
+            self.editor.hide()
+            self.scale = 0.0
+        self.gradients.setVisible(payload.gradients is not None and self.height() >= 120)
+        self._weigh()
+        self._arrange()
+        self._draw_thumbnails()
+        self.update()
+
+    def clear(self) -> None:
+        self.unit = self.edge = self.editing = None
+        self.scale, self.layout_, self.edges, self._picture = 0.0, None, None, None
+        self.editor.hide()
+        self.gradients.hide()
+        super().clear()
+
+    def restyle(self) -> None:
+        self._picture = None
+        self._draw_thumbnails()
+        super().restyle()
+
+    def resizeEvent(self, event: Any) -> None:
+        if self.payload is not None:
+            self.gradients.setVisible(self.payload.gradients is not None and self.height() >= 120)
+            self._arrange()
+            self._draw_thumbnails()
+        size = self.gradients.sizeHint()
+        self.gradients.setGeometry(self.width() - size.width() - 4, 2, size.width(), size.height())
+
+    def _toggle_gradients(self, _: bool) -> None:
+        self.scale = 0.0
+        if self.payload is not None:
+            self._weigh()
+        self.update()
+
+    def _weigh(self) -> None:
+        """Choose the edges. The thickest follows the largest weight: at once when it grows, slowly when it shrinks."""
+        data, with_gradients = self.payload, self.gradients.isChecked() and self.payload.gradients is not None
+        self._shown = data.gradients if with_gradients else data.weights
+        sizes = [np.abs(w[np.isfinite(w)]).max(initial=0.0) for w in self._shown]
+        largest = float(max(sizes, default=0.0))
+        self.scale = max(largest, self.scale * 0.95, 1e-12 if with_gradients else 0.3)
+        self.edges, self._picture = strongest(self._shown, self.scale), None
+
+    def _arrange(self) -> None:
+        """Place the neurons, leaving room for the names at the sides and above."""
+        data, metrics = self.payload, QFontMetricsF(small(self.font()))
+        sides = []
+        for names in (data.units[0], data.units[-1]):
+            few = len(names) * metrics.height() <= self.height() - 24 and self.width() >= 160
+            widest = max((metrics.horizontalAdvance(name) for name in names), default=0.0)
+            sides.append(min(widest, self.width() * 0.2) + 8 if few and widest else 6.0)
+        top = 8.0 + (metrics.height() if self._titled() else 0)
+        area = QRectF(self.rect()).adjusted(sides[0], top, -sides[1], -6)
+        if self._crowded():
+            area.adjust(0, 0, 0, -metrics.height())
+        self.layout_ = Layout(tuple(len(layer) for layer in data.units), area)
+        self._named = sides[0] > 6, sides[1] > 6
+        self._picture = None
+
+    def _titled(self) -> bool:
+        return (bool(self.payload.layer_names) or not self.gradients.isHidden()) and self.height() >= 120
+
+    def _crowded(self) -> bool:
+        return self.edges is not None and len(self.edges.row) < self.edges.total and self.height() >= 120
+
+    def _draw_thumbnails(self) -> None:
+        self._thumbnails = []
+        if self.payload is None or self.payload.thumbnails is None or self.layout_ is None:
+            return
+        for layer, maps in enumerate(self.payload.thumbnails):
+            # no more pixels than are shown
+            wanted = self.layout_.side[layer] * self.devicePixelRatioF()
+            stride = max(1, int(min(maps.shape[1:]) // max(wanted, 1))) if maps.ndim == 3 and maps.size else 1
+            reduced = maps[:, ::stride, ::stride]
+            low, high = colour.limits(reduced, "diverging")
+            # one picture per layer, its neurons below one another
+            stack = reduced.reshape(-1, reduced.shape[-1])
+            few = stack.size > 0 and not self.layout_.dots(layer)
+            self._thumbnails.append(image_of(stack, "diverging", low, high) if few else None)
+
+    # -------------------------------------------------------------------------------------------- painting
+
+    def paintEvent(self, event: Any) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        if self.payload is None or self.layout_ is None or self.edges is None:
+            self.paint_empty(painter)
+            paint_focus(painter, self)
+            return
+        layout, edges = self.layout_, self.edges
+        positive, negative = self._signs
+        if is_vector(painter) or len(edges.row) <= FEW_EDGES:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            columns = (edges.layer.tolist(), edges.row.tolist(), edges.column.tolist(), edges.strength.tolist())
+            for layer, row, column, strength in zip(*columns, strict=True):
+                tint = faded(positive if strength >= 0 else negative, opacity_of(abs(strength)))
+                painter.setPen(QPen(tint, thickness(abs(strength))))
+                painter.drawPath(layout.path(layer, row, column))
+        else:
+            if self._picture is None:
+                self._picture = layout.paint_edges(edges, self._mixtures, self.devicePixelRatioF())
+            painter.drawImage(layout.area.topLeft(), self._picture)
+        if self.edge is not None:
+            self._paint_chosen_edge(painter, layout, self.edge)
+        for layer in range(len(layout.sizes)):
+            self._paint_layer(painter, layout, layer)
+        self._paint_names(painter, layout)
+        if self.unit is not None and not self.editor.isVisible():
+            self._paint_card(painter, layout, *self.unit)
+        paint_focus(painter, self)
+
+    def _paint_chosen_edge(self, painter: QPainter, layout: Layout, edge: tuple[int, int, int]) -> None:
+        layer, row, column = edge
+        strength = float(np.nan_to_num(self._shown[layer][row, column])) / self.scale
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(QColor(theme.current().text), 3.4 + 4.2 * min(abs(strength), 1.0)))
+        painter.drawPath(layout.path(*edge))
+        painter.setPen(QPen(self._signs[strength < 0], 1.4 + 4.2 * min(abs(strength), 1.0)))
+        painter.drawPath(layout.path(*edge))
+
+    def _paint_layer(self, painter: QPainter, layout: Layout, layer: int) -> None:
+        data, look = self.payload, theme.current()
+        values = data.values[layer] if data.values is not None else None
+        high = colour.limits(values, "diverging")[1] if values is not None else 1.0
+        if layout.dots(layer):
+            places = np.stack([np.full(layout.sizes[layer], layout.x[layer]), layout.y[layer]], axis=1)
+            shades = np.zeros(len(places)) if values is None else (np.nan_to_num(values) / high).clip(-1, 1)
+            shades = (shades * 4).round() / 4  # nine colours, each drawn in one call
+            for shade in np.unique(shades):
+                tint = QColor(*map(int, colour.colourise(np.array(shade), "diverging", -1, 1)))
+                pen = QPen(tint if values is not None else QColor(look.muted), layout.side[layer])
+                pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+                painter.setPen(pen)
+                painter.drawPoints(polygon(places[shades == shade]))
+            return
+        maps = self._thumbnails[layer] if layer < len(self._thumbnails) else None
+        tall = 0 if maps is None else maps.height() // layout.sizes[layer]
+        frame = self._frame(layout.side[layer])
+        painter.setFont(small(self.font(), 0.8))
+        metrics = QFontMetricsF(painter.font())
+        for unit in range(layout.sizes[layer]):
+            box = layout.box(layer, unit)
+            chosen = self.unit == (layer, unit)
+            painter.setPen(QPen(QColor(look.text if chosen else look.muted), 2.0 if chosen else 1.0))
+            text, ink = "", QColor(look.text)
+            if maps is not None and not chosen:
+                painter.drawImage(box, maps, QRectF(0, unit * tall, maps.width(), tall))
+                painter.drawPixmap(box.topLeft() - QPointF(1, 1), frame)
+                self._paint_bias(painter, layer, unit, box)
+                continue
+            if maps is not None:
+                painter.drawImage(box, maps, QRectF(0, unit * tall, maps.width(), tall))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+            elif values is not None:
+                rgb = colour.colourise(values[unit : unit + 1], "diverging", -high, high)[0]
+                painter.setBrush(QColor(*map(int, rgb)))
+                ink = QColor("#15171b" if rgb.mean() > 110 else "#ffffff")
+                text = number(float(f"{float(values[unit]):.2g}"))
+            else:
+                painter.setBrush(QColor(look.raised))
+                text = data.units[layer][unit]
+            painter.drawRoundedRect(box, 4, 4)
+            if text and metrics.horizontalAdvance(text) < box.width() - 2 and metrics.height() < box.height() + 2:
+                painter.setPen(ink)
+                painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+            self._paint_bias(painter, layer, unit, box)
+
+    def _paint_bias(self, painter: QPainter, layer: int, unit: int, box: QRectF) -> None:
+        """The bias as a dot at the corner: its sign by colour, its size by area."""
+        if layer == 0 or box.width() < 14:
+            return
+        bias = float(self.payload.biases[layer - 1][unit])
+        share = 0.3 if self.gradients.isChecked() else min(abs(bias) / self.scale, 1.0)
+        radius = 2.0 + 1.8 * share if math.isfinite(share) else 2.0
+        painter.setPen(QPen(QColor(theme.current().panel), 1))
+        painter.setBrush(self._signs[bias < 0])
+        painter.drawEllipse(box.bottomLeft() + QPointF(1, -1), radius, radius)
+
+    def _frame(self, side: float) -> QPixmap:
+        """A rounded frame laid over a map: much faster than filling rounded squares with the map."""
+        ratio, look = self.devicePixelRatioF(), theme.current()
+        key = (side, ratio, look.name)
+        if key not in self._frames:
+            if len(self._frames) > 32:
+                self._frames.clear()
+            pixmap = QPixmap(round((side + 2) * ratio), round((side + 2) * ratio))
+            pixmap.setDevicePixelRatio(ratio)
+            pixmap.fill(Qt.GlobalColor.transparent)
+            painter = QPainter(pixmap)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            box, path = QRectF(1, 1, side, side), QPainterPath()
+            path.addRect(box)
+            path.addRoundedRect(box, 4, 4)  # odd-even: the corners alone
+            painter.fillPath(path, QColor(look.panel))
+            painter.setPen(QPen(QColor(look.muted), 1))
+            painter.drawRoundedRect(box, 4, 4)
+            painter.end()
+            self._frames[key] = pixmap
+        return self._frames[key]
+
+    def _paint_names(self, painter: QPainter, layout: Layout) -> None:
+        data, look = self.payload, theme.current()
+        painter.setFont(small(self.font()))
+        metrics = QFontMetricsF(painter.font())
+        painter.setPen(QColor(look.muted))
+        elide = Qt.TextElideMode.ElideRight
+        for layer, beside in ((0, self._named[0]), (len(layout.sizes) - 1, self._named[1])):
+            if not beside or (layer == 0 and len(layout.sizes) == 1):
+                continue
+            for unit, name in enumerate(data.units[layer]):
+                box = layout.box(layer, unit)
+                room = box.left() - 4 if layer == 0 else self.width() - box.right() - 4
+                text = metrics.elidedText(name, elide, room)
+                x = box.left() - 5 - metrics.horizontalAdvance(text) if layer == 0 else box.right() + 5
+                painter.drawText(QPointF(x, box.center().y() + metrics.ascent() / 2 - 1), text)
+        if self._titled():
+            limit = self.width() / max(len(layout.sizes), 1)
+            end = self.gradients.x() - 4.0 if not self.gradients.isHidden() else self.width() - 2.0
+            for layer, name in enumerate(data.layer_names[: len(layout.sizes)]):
+                text = metrics.elidedText(name, elide, limit)
+                width = metrics.horizontalAdvance(text)
+                x = min(max(2.0, layout.x[layer] - width / 2), self.width() - 2 - width)
+                if x + width <= end:
+                    painter.drawText(QPointF(x, 3 + metrics.ascent()), text)
+        if self._crowded() and self.edges is not None:
+            shown, total = len(self.edges.row), self.edges.total
+            text = f"the {shown:,} strongest of {total:,} weights"
+            painter.drawText(QPointF((self.width() - metrics.horizontalAdvance(text)) / 2, self.height() - 5), text)
+
+    # ------------------------------------------------------------------------------------------- equations
+
+    def equation(self, layer: int, unit: int) -> str:
+        """The neuron's equation with its live numbers, as rich text."""
+        data, name = self.payload, html.escape(self.payload.units[layer][unit])
+        values = data.values
+        if layer == 0:
+            return name if values is None else f"{name} = {number(float(values[0][unit]))}"
+        weights, bias = data.weights[layer - 1][unit], float(data.biases[layer - 1][unit])
+        positive, negative = self._signs
+
+        def coloured(value: float) -> str:
+            text = number(float(f"{abs(value):.3g}"))
+            return f'<span style="color:{(positive if value >= 0 else negative).name()}">{text}</span>'
+
+        terms = f"{'−' if bias < 0 else ''}{coloured(bias)}"
+        order = np.sort(np.argsort(-np.abs(np.nan_to_num(weights)), kind="stable")[:MOST_TERMS])
+        for column in order.tolist():
+            weight = float(weights[column])
+            terms += f" {'−' if weight < 0 else '+'} {coloured(weight)}·{html.escape(data.units[layer - 1][column])}"
+        if len(weights) > MOST_TERMS:
+            terms += f" + … {len(weights) - MOST_TERMS} more"
+        total = None if values is None else float(weights @ values[layer - 1]) + bias
+        value = None if values is None else float(values[layer][unit])
+        function = self.function(layer, total, value)
+        text = f"{name} = {function}({terms})" if function else f"{name} = {terms}"
+        if total is not None and value is not None:
+            text += f"<br>= {function}({number(total)}) = " if function else "<br>= "
+            text += f"<b>{number(value)}</b>"
+        return text
+
+    def function(self, layer: int, total: float | None, value: float | None) -> str:
+        """The neuron's activation: told for hidden layers, for the last one seen from its numbers."""
+        if layer < len(self.payload.units) - 1:
+            name: str = self.payload.activation
+            return "" if name.lower() in ("", "linear", "identity") else name
+        if total is None or value is None or not math.isfinite(total):
+            return self.payload.activation if len(self.payload.units) == 2 else ""
+        near = 1e-3 * max(1.0, abs(value))
+        if abs(total - value) <= near:
+            return ""
+        return next((name for name, f in FUNCTIONS.items() if abs(f(total) - value) <= near), "f")
+
+    def _paint_card(self, painter: QPainter, layout: Layout, layer: int, unit: int) -> None:
+        """The equation, and the neuron's map enlarged, beside it."""
+        data, look, box = self.payload, theme.current(), layout.box(layer, unit)
+        image = None
+        if data.thumbnails is not None and data.thumbnails[layer].size and self.height() >= 200:
+            maps = data.thumbnails[layer]
+            image = image_of(maps[unit], "diverging", *colour.limits(maps, "diverging"))
+        side = min(110.0, self.height() * 0.5) if image is not None else 0.0
+        document = QTextDocument()
+        document.setDefaultFont(small(self.font(), 0.92))
+        document.setDocumentMargin(0)
+        document.setHtml(f'<span style="color:{look.text}">{self.equation(layer, unit)}</span>')
+        document.setTextWidth(min(self.width() - 24.0, max(document.idealWidth() + 1, side), 260.0))
+        width = max(document.textWidth(), side) + 16
+        height = document.size().height() + 14 + (side + 6 if image is not None else 0)
+        x = box.right() + 10 if box.right() + 12 + width < self.width() else box.left() - 10 - width
+        y = box.center().y() - height / 2
+        if layout.sizes[layer] <= 3 and height + 10 < self.height() - box.bottom():  # below, where no edge is hidden
+            x, y = box.center().x() - width / 2, box.bottom() + 8
+        x = max(2.0, min(x, self.width() - width - 2))
+        y = max(2.0, min(y, self.height() - height - 2))
+        painter.setPen(QPen(QColor(look.border), 1))
+        painter.setBrush(faded(look.raised, 0.97))
+        painter.drawRoundedRect(QRectF(x, y, width, height), 6, 6)
+        if image is not None:
+            painter.drawImage(QRectF(x + 8, y + 8, side, side), image)
+        painter.save()
+        painter.translate(x + 8, y + 7 + (side + 6 if image is not None else 0))
+        document.drawContents(painter)
+        painter.restore()
+
+    # ----------------------------------------------------------------------------------- mouse and keyboard
+
+    def _edge_text(self, edge: tuple[int, int, int]) -> str:
+        layer, row, column = edge
+        data = self.payload
+        text = f"w = {number(float(data.weights[layer][row, column]))}"
+        text += f" (from {data.units[layer][column]} to {data.units[layer + 1][row]})"
+        if data.gradients is not None:
+            text += f" · ∂loss/∂w = {number(float(data.gradients[layer][row, column]))}"
+        return text
+
+    def _point(self, unit: tuple[int, int] | None, edge: tuple[int, int, int] | None) -> None:
+        if (unit, edge) != (self.unit, self.edge):
+            self.unit, self.edge = unit, edge
+            self.say(self._edge_text(edge) if edge is not None else "")
+            self.update()
+
+    def mouseMoveEvent(self, event: Any) -> None:
+        if self.layout_ is None or self.edges is None or self.editor.isVisible():
+            return
+        unit, edge = self.layout_.unit_at(event.position()), None
+        if unit is None and (index := self.layout_.edge_at(event.position(), self.edges)) >= 0:
+            edges = self.edges
+            edge = int(edges.layer[index]), int(edges.row[index]), int(edges.column[index])
+        self._point(unit, edge)
+        active = (edge is not None and self.edits) or (unit is not None and (self.probes or self.edits))
+        self.setCursor(Qt.CursorShape.PointingHandCursor if active else Qt.CursorShape.ArrowCursor)
+
+    def leaveEvent(self, event: Any) -> None:
+        if not self.editor.isVisible():
+            self._point(None, None)
+
+    def mousePressEvent(self, event: Any) -> None:
+        if self.editor.isVisible():
+            self._close_editor(self.editor.number.value(), False)
+        self.mouseMoveEvent(event)
+        if event.button() != Qt.MouseButton.LeftButton or self.layout_ is None:
+            return
+        if self.unit is not None:
+            layer, unit = self.unit
+            corner = self.layout_.box(layer, unit).bottomLeft()
+            on_bias = (event.position() - corner).manhattanLength() <= 8
+            self._use_unit(on_bias, event.position())
+        elif self.edge is not None and self.edits:
+            self._open_editor(self.edge, event.position())
+
+    def _use_unit(self, bias: bool, at: QPointF) -> None:
+        """Edit the neuron's bias, or tell that it was picked."""
+        assert self.unit is not None
+        layer, unit = self.unit
+        if self.edits and layer > 0 and (bias or not self.probes):
+            self._open_editor((layer - 1, unit, -1), at)
+        elif self.probes:
+            self.send(UnitPick(layer, unit))
+
+    def keyPressEvent(self, event: Any) -> None:
+        key, layout = event.key(), self.layout_
+        if layout is None or self.payload is None:
+            event.ignore()
+            return
+        steps = {Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, -1), Qt.Key.Key_Down: (0, 1)}
+        if key in steps and event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self._next_edge(1 if key in (Qt.Key.Key_Down, Qt.Key.Key_Right) else -1)
+        elif key in steps:
+            layer, unit = self.unit or ((self.edge[0] + 1, self.edge[1]) if self.edge else (0, -1))
+            layer = min(max(layer + steps[key][0], 0), len(layout.sizes) - 1)
+            self._point((layer, min(max(unit + steps[key][1], 0), layout.sizes[layer] - 1)), None)
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.unit is not None:
+            self._use_unit(False, layout.box(*self.unit).bottomRight())
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.edge is not None and self.edits:
+            self._open_editor(self.edge, layout.path(*self.edge).pointAtPercent(0.5))
+        elif key == Qt.Key.Key_B and self.unit is not None and self.edits and self.unit[0] > 0:
+            self._use_unit(True, layout.box(*self.unit).bottomRight())
+        elif key == Qt.Key.Key_G and not self.gradients.isHidden():
+            self.gradients.toggle()
+        elif key == Qt.Key.Key_Escape and (self.unit or self.edge):
+            self._point(None, None)
+        else:
+            event.ignore()
+
+    def _next_edge(self, step: int) -> None:
+        """Go through the edges that lead into the chosen neuron."""
+        assert self.layout_ is not None
+        if self.edge is not None:
+            layer, row, column = self.edge
+            self._point(None, (layer, row, (column + step) % self.layout_.sizes[layer]))
+        elif self.unit is not None and self.unit[0] > 0:
+            self._point(None, (self.unit[0] - 1, self.unit[1], 0))
+
+    # ---------------------------------------------------------------------------------------------- editing
+
+    def _open_editor(self, target: tuple[int, int, int], at: QPointF) -> None:
+        layer, row, column = target
+        data = self.payload
+        bias = column < 0
+        self._old = float(data.biases[layer][row] if bias else data.weights[layer][row, column])
+        self.editing, self._slid = target, False
+        name = data.units[layer + 1][row]
+        self.editor.open(f"bias of {name}" if bias else f"{data.units[layer][column]} → {name}", self._old, at)
+        self.update()
+
+    def _send_value(self, value: float) -> None:
+        if self.editing is not None:
+            self._slid = True
+            self.send(WeightEdit(*self.editing, value), edit=True)
+
+    def _close_editor(self, value: float, keep: bool) -> None:
+        """Enter sends the value; Escape takes back what the slider sent."""
+        self._sending.flush()
+        if keep:
+            self._send_value(value)
+        elif self._slid:
+            self._send_value(self._old)
+        self.editing = None
+        self.editor.hide()
+        self.setFocus()
+        self.update()
+
+    # ---------------------------------------------------------------------------------------------- export
+
+    def csv_rows(self) -> list[list[str]]:
+        if self.payload is None:
+            return []
+        data, rows = self.payload, [["layer", "to", "from", "weight"]]
+        for layer, (weights, biases) in enumerate(zip(data.weights, data.biases, strict=True)):
+            for row, unit in enumerate(data.units[layer + 1]):
+                rows.append([str(layer + 1), unit, "bias", str(float(biases[row]))])
+                names = zip(data.units[layer], weights[row].tolist(), strict=True)
+                rows += [[str(layer + 1), unit, source, str(weight)] for source, weight in names]
+        return rows
+
+    def vector(self) -> bool:
+        return True
