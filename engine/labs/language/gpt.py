@@ -19,7 +19,7 @@ from engine.views import Bars, Curves, Heatmap, Points, Text
 WARM_UP, DECAYED = 100, 2000  # steps: the learning rate rises until the one and falls until the other
 EVERY, WINDOWS, SLICE = 50, 32, 4  # steps between validations, the windows they read, and how many at a time
 PART = 1024  # characters sent through at once, so that no phase takes long
-LETTERS = 120  # written to show how far it is
+LETTERS = 100  # written to show how far it is
 KINDS = ("vowels", "consonants", "capitals", "all else")
 VISIBLE = {" ": "␣", "\n": "↵", "\t": "⇥"}
 
@@ -123,10 +123,11 @@ class GPT(Lab):
 
     def build(self) -> None:
         text, context = load_text(self.dataset), self.hp.context
-        self.alphabet = sorted(set(text))
+        codes, numbers = torch.frombuffer(bytearray(text, "utf-32-le"), dtype=torch.int32).unique(return_inverse=True)
+        self.alphabet = [chr(code) for code in codes.tolist()]
         self.shown = tuple(VISIBLE.get(letter, letter) for letter in self.alphabet)
         self.number = {letter: i for i, letter in enumerate(self.alphabet)}
-        data = torch.tensor([self.number[letter] for letter in text], device=self.device)  # (characters,)
+        data = numbers.to(self.device)  # (characters,)
         self.text, self.held_out = data[: len(data) * 9 // 10], data[len(data) * 9 // 10 :]
         if len(self.held_out) <= context:
             raise LabError(
@@ -173,6 +174,7 @@ class GPT(Lab):
             group["lr"] = self.rate()
         self.optimizer.param_groups[0]["weight_decay"] = self.hp.weight_decay
         self.optimizer.step()
+        self.known = None
         metrics: Metrics = {"train loss": total}
         if self.step_count % EVERY == 0:
             losses = []
@@ -215,8 +217,8 @@ class GPT(Lab):
         return torch.zeros_like(chances).scatter(0, order, chances / chances.sum())
 
     def next_logits(self) -> Tensor:
-        """Logits (V,) after the text given; computed once for each state of the weights."""
-        key = (self.net.letters.weight._version, self.prompt)  # torch counts the changes of a tensor in its version
+        """Logits (V,) after the text given, computed once for each state of the weights; step() or loading ends it."""
+        key = (self.net.letters.weight._version, self.prompt)  # loading raises the version, a fused optimiser does not
         if self.known is None or self.known[0] != key:
             self.known = key, self.net(self.tokens(self.prompt))[0, -1]
         return self.known[1]
