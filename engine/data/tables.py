@@ -145,10 +145,12 @@ def _table(name: str, rows: list[list[str]], broken: list[int], lost_lines: int)
     numbers: dict[str, npt.NDArray[np.float64]] = {}
     texts: dict[str, tuple[str, ...]] = {}
     for column, cells in zip(names, zip(*rows, strict=True), strict=True):
-        present = [cell for cell in cells if cell.lower() not in MISSING]
-        odd = [cell for cell in present if math.isnan(_number(cell))]
-        if present and len(present) - len(odd) >= _NUMERIC_SHARE * len(present):
-            numbers[column] = np.array([_number(cell) for cell in cells])
+        values = [_number(cell) for cell in cells]
+        words = [cell for cell, value in zip(cells, values, strict=True) if math.isnan(value)]
+        odd = [cell for cell in words if cell.lower() not in MISSING]
+        present = len(cells) - len(words) + len(odd)
+        if present and present - len(odd) >= _NUMERIC_SHARE * present:
+            numbers[column] = np.array(values)
             if odd:
                 named = ", ".join(repr(cell[:20]) for cell in odd[:_NAMED]) + (" …" if len(odd) > _NAMED else "")
                 notes.append(f"{column}: {len(odd):,} cells are no numbers and count as missing: {named}")
