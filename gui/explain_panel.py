@@ -17,11 +17,12 @@ from PySide6.QtCore import QTimer, QUrl, Signal
 from PySide6.QtGui import (
     QColor,
     QFont,
-    QFontMetricsF,
+    QFontMetrics,
     QTextBlockFormat,
     QTextCharFormat,
     QTextCursor,
     QTextDocument,
+    QTextFormat,
     QTextImageFormat,
 )
 from PySide6.QtWidgets import QTextBrowser
@@ -131,6 +132,7 @@ class ExplainPanel(QTextBrowser):
             layout.setBottomMargin(4 if level or block.textList() else 10)
             if level:
                 letters = QTextCharFormat()
+                letters.setProperty(QTextFormat.Property.FontSizeAdjustment, 0)
                 letters.setFont(style.font(HEADINGS.get(level, TEXT_SIZE), QFont.Weight.DemiBold))
                 cursor.select(QTextCursor.SelectionType.BlockUnderCursor)
                 cursor.mergeCharFormat(letters)
@@ -169,7 +171,6 @@ class ExplainPanel(QTextBrowser):
             cursor.mergeCharFormat(wanted)
 
     def _place_formulas(self, document: QTextDocument) -> None:
-        metrics = QFontMetricsF(document.defaultFont())
         for match in reversed(list(_MARK.finditer(document.toPlainText()))):
             number = int(match.group(1))
             (latex, display), formula = self._formulas[number], self._set[number] if self._set else None
@@ -180,7 +181,7 @@ class ExplainPanel(QTextBrowser):
                 cursor.insertText(latex)
                 continue
             around = cursor.charFormat()
-            cursor.insertImage(self._picture(document, number, formula, display, around, metrics))
+            cursor.insertImage(self._picture(document, number, formula, display, around))
             if display:
                 centred = cursor.blockFormat()
                 centred.setLeftMargin(12)
@@ -196,19 +197,15 @@ class ExplainPanel(QTextBrowser):
         formula: Formula,
         display: bool,
         around: QTextCharFormat,
-        metrics: QFontMetricsF,
     ) -> QTextImageFormat:
         """The picture of a formula, padded so that its baseline comes to lie on that of the text."""
         t = theme.current()
         above, below = formula.ascent, formula.descent
         image = QTextImageFormat()
         if not display:
-            if below <= metrics.descent():  # Qt lets a picture hang down as far as the letters
-                below = metrics.descent()
-                image.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignBottom)
-            else:  # Qt puts the middle of the picture a quarter of an x above the baseline
-                above, below = _balanced(above, below, metrics.xHeight() / 2)
-                image.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignMiddle)
+            font, above, below = _on_baseline(above, below)
+            image.setFont(font)
+            image.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignMiddle)
         colour = t.link if around.isAnchor() else t.text
         name = f"formula:{number}"
         picture = formulas.paint(formula, colour, self.devicePixelRatioF(), above=above, below=below)
@@ -242,6 +239,14 @@ def settings_of(address: str) -> Mapping[str, str]:
     return dict(parse_qsl(address.removeprefix("set:"), keep_blank_values=True))
 
 
-def _balanced(above: float, below: float, difference: float) -> tuple[float, float]:
-    """Pad so that `above` exceeds `below` by just so much."""
-    return (below + difference, below) if above < below + difference else (above, above - difference)
+def _on_baseline(above: float, below: float) -> tuple[QFont, float, float]:
+    """A font and a padding that put a picture on the baseline.
+
+    Qt centres a picture half the x-height of its own font, halved again, above the baseline: it then reaches up that
+    much further than down. So the font is chosen by what the formula needs, and less than a pixel is padded.
+    """
+    size = 4
+    while QFontMetrics(style.font(size + 1)).xHeight() / 2 <= above - below and size < 200:
+        size += 1
+    excess = above - below - QFontMetrics(style.font(size)).xHeight() / 2
+    return style.font(size), above + max(0.0, -excess), below + max(0.0, excess)

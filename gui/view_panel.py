@@ -7,7 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QEnterEvent, QFontMetrics, QIcon, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import (
+    QColor,
+    QEnterEvent,
+    QFontMetrics,
+    QIcon,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
@@ -61,12 +71,16 @@ class ViewPanel(QFrame):
         header.setContentsMargins(2, 0, 2, 0)
         header.setSpacing(4)
         header.addWidget(self.title)
-        header.addWidget(self.enlarge_button)
-        header.addWidget(self.menu_button)
         header.addWidget(self.hint, 1)
         self.header = QWidget()
         self.header.setLayout(header)
         self.header.setFixedHeight(26)
+        self.buttons = QWidget(self.header)  # over the hint: nothing moves when they appear
+        row = QHBoxLayout(self.buttons)
+        row.setContentsMargins(8, 0, 0, 0)
+        row.setSpacing(2)
+        row.addWidget(self.enlarge_button)
+        row.addWidget(self.menu_button)
         self.complaint = QLabel()
         self.complaint.setProperty("role", "muted")
         self.complaint.setWordWrap(True)
@@ -152,14 +166,24 @@ class ViewPanel(QFrame):
             self.enlarge.emit()
 
     def _show_buttons(self, on: bool) -> None:
-        # without an icon they are not seen, yet keep their place and can be reached by Tab
+        # without icons and background they are not seen, yet can be reached by Tab
+        self.buttons.setAutoFillBackground(on)
         for button, name in (
             (self.enlarge_button, "shrink" if self.enlarged else "expand"),
             (self.menu_button, "more"),
         ):
             button.setIcon(icons.icon(name, theme.current().muted) if on else QIcon())
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.buttons.adjustSize()
+        margins = self.layout().contentsMargins()  # type: ignore[union-attr]
+        self.buttons.move(self.width() - margins.left() - margins.right() - self.buttons.width(), 2)
+
     def _restyle(self) -> None:
+        palette = self.buttons.palette()
+        palette.setColor(QPalette.ColorRole.Window, QColor(theme.current().panel))
+        self.buttons.setPalette(palette)
         self._show_buttons(self.underMouse())
 
     def menu(self) -> QMenu:

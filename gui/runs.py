@@ -1,0 +1,228 @@
+"""Which run a lab shows, which one is being built, and how one leads to the next.
+
+A run is replaced only once its successor is built: until `Opened` arrives the former one goes on, so that a setting
+that cannot be built loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from engine.hyperparameters import HyperparameterError, Value
+from engine.messages import Changed, LabInfo, Opened, Play, RunSpec, Set
+from gui.control_panel import dataset_title, readable
+from gui.session_bridge import SessionBridge
+from gui.settings import Settings
+
+DEBOUNCE_MS = 250  # a structural slider is being dragged: wait until it rests before building
+DATASET = "@dataset"  # among the remembered hyperparameters
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A run that is being built."""
+
+    run: int
+    spec: RunSpec
+    told: str = ""  # what changed, for the notice once it stands
+    play: bool = False
+    remembered: bool = False  # made of what was used last time: may no longer fit
+
+
+class Runs(QObject):
+    """Opens, replaces and closes the runs of one lab, and remembers its hyperparameters."""
+
+    building = Signal()  # a run is being built
+    adopted = Signal(object, str, bool)  # Opened, what changed since the former run, whether it is to play
+    settled = Signal()  # the form is to show what is in force
+
+    def __init__(self, bridge: SessionBridge, lab_id: str, settings: Settings, parent: QObject) -> None:
+        super().__init__(parent)
+        self.bridge, self.lab_id, self.settings = bridge, lab_id, settings
+        self.info: LabInfo | None = None
+        self.run: int | None = None
+        self.spec: RunSpec | None = None
+        self.pending: Pending | None = None
+        self.wanted: dict[str, Value] = {}  # structural changes that wait for the slider to rest
+        self.sent: dict[str, Value] = {}  # live changes that were not confirmed yet
+        self._done: list[RunSpec] = []
+        self._undone: list[RunSpec] = []
+        self._debounce = QTimer(self)
+        self._debounce.setSingleShot(True)
+        self._debounce.setInterval(DEBOUNCE_MS)
+        self._debounce.timeout.connect(self._open_wanted)
+        bridge.opened.connect(self._opened)
+
+    # ------------------------------------------------------------------ opening and closing
+
+    def open_first(
+        self, resume: Path | None, values: Mapping[str, Value] | None, dataset: str, seed: int | None
+    ) -> None:
+        """Open the lab with what is given, else with what was used last time."""
+        remembered = {} if resume or values is not None else self.settings.hyperparameters(self.lab_id)
+        last = str(remembered.pop(DATASET, ""))
+        spec = RunSpec(self.lab_id, values or remembered, dataset or last, seed or 0, self.settings.device)
+        self.pending = Pending(self.bridge.open(spec, resume), spec, remembered=bool(remembered or last))
+
+    def open(self, spec: RunSpec, told: str = "", *, play: bool = False) -> None:
+        """Build a run; the present one goes on until it stands."""
+        if self.pending is not None:
+            self.bridge.close(self.pending.run)
+            told, play = told or self.pending.told, play or self.pending.play
+        self.pending = Pending(self.bridge.open(spec), spec, told, play)
+        self.building.emit()
+
+    def _opened(self, event: Opened) -> None:
+        pending = self.pending
+        if pending is None or event.run != pending.run:
+            return
+        former, former_spec = self.run, self.spec
+        self.run, self.spec, self.pending, self.info = event.run, event.spec, None, event.lab
+        self.sent.clear()
+        if former is not None:
+            self.bridge.close(former)
+        if former_spec is not None and pending.told:
+            self._done.append(former_spec)
+            self._undone.clear()
+        self.remember()
+        self.adopted.emit(event, pending.told if former_spec is not None else "", pending.play)
+
+    def drop_pending(self) -> Pending:
+        """The run that was being built will not be; returns what it was to be."""
+        pending, self.pending = self.pending, None
+        assert pending is not None
+        self.bridge.close(pending.run)
+        self.settled.emit()
+        return pending
+
+    def close(self) -> None:
+        """End all runs; nothing is heard of them any more."""
+        self.remember()
+        self._debounce.stop()
+        for run in (self.pending.run if self.pending else None, self.run):
+            if run is not None:
+                self.bridge.close(run)
+        self.run = self.pending = None
+
+    def remember(self) -> None:
+        """Keep the hyperparameters for the next time."""
+        if self.spec is not None:
+            values = {**self.spec.hyperparameters, DATASET: self.spec.dataset}
+            self.settings.remember_hyperparameters(self.lab_id, values)
+
+    # ------------------------------------------------------------------ what is in force
+
+    def values(self) -> dict[str, Value]:
+        """The hyperparameters as the viewer has set them: those on their way included."""
+        return {**(self.spec.hyperparameters if self.spec else {}), **self.sent, **self.wanted}
+
+    def _target(self) -> RunSpec | None:
+        """What the next run is made of: the run being built, else the present one, with the live knobs as they are."""
+        base = self.pending.spec if self.pending else self.spec
+        if base is None or self.info is None or self.spec is None:
+            return base
+        declared = self.info.hyperparameters
+        live = {n: v for n, v in {**self.spec.hyperparameters, **self.sent}.items() if not declared[n].rebuilds}
+        return replace(base, hyperparameters={**base.hyperparameters, **live})
+
+    def confirm(self, event: Changed) -> bool:
+        """A hyperparameter took effect. False while the viewer is still turning that knob."""
+        assert self.spec is not None
+        self.spec = replace(self.spec, hyperparameters={**self.spec.hyperparameters, event.name: event.new})
+        if event.name in self.sent and self.sent[event.name] != event.new:
+            return False  # what was chosen last is on its way
+        self.sent.pop(event.name, None)
+        return True
+
+    # ------------------------------------------------------------------ what the viewer changes
+
+    def choose(self, name: str, value: Value) -> None:
+        """Set a hyperparameter: live ones act at the next step, the others build anew once the knob rests."""
+        if self.info is None or self.run is None:
+            return
+        if self.info.hyperparameters[name].rebuilds:
+            self.wanted[name] = value
+            self._debounce.start()
+        else:
+            self.sent[name] = value
+            self.bridge.send(Set(self.run, name, value))
+
+    def _open_wanted(self) -> None:
+        target = self._target()
+        wanted, self.wanted = self.wanted, {}
+        if target is not None and wanted:
+            self.open(replace(target, hyperparameters={**target.hyperparameters, **wanted}), self._told(wanted))
+
+    def _told(self, values: Mapping[str, Value]) -> str:
+        declared = self.info.hyperparameters if self.info else {}
+        return ", ".join(readable(declared[name], value) for name, value in values.items())
+
+    def choose_dataset(self, name: str) -> None:
+        """Learn from other data: a new run with the same seed."""
+        if (target := self._target()) is not None:
+            self.open(replace(target, dataset=name), dataset_title(name))
+
+    def apply_texts(self, asked: Mapping[str, str]) -> None:
+        """Set hyperparameters (and `dataset`) given as text, as a link in a guide does, and train.
+
+        A word may be a hyperparameter's name or its label. Raises HyperparameterError where something does not fit.
+        """
+        target = self._target()
+        if self.info is None or self.run is None or target is None:
+            return
+        declared = self.info.hyperparameters
+        by_label = {d.label.lower().replace(" ", "_").replace(",", ""): n for n, d in declared.items()}
+        values: dict[str, Value] = {}
+        for word, text in asked.items():
+            name = word if word in declared else by_label.get(word, "")
+            if name:
+                values[name] = declared[name].parse(text)
+            elif word != "dataset":
+                raise HyperparameterError(f"this lab has no {word!r}")
+        dataset = asked.get("dataset", target.dataset)
+        changed = {name: value for name, value in values.items() if target.hyperparameters.get(name) != value}
+        if dataset != target.dataset or any(declared[name].rebuilds for name in changed):
+            told = [self._told(changed)] if changed else []
+            told += [dataset_title(dataset)] if dataset != target.dataset else []
+            new = {**target.hyperparameters, **values}
+            self.open(replace(target, hyperparameters=new, dataset=dataset), ", ".join(told), play=True)
+            return
+        for name, value in changed.items():
+            self.choose(name, value)
+        self.settled.emit()
+        self.bridge.send(Play(self.run))
+
+    def undo(self) -> None:
+        """Bring back the hyperparameters, data and seed of the former run."""
+        self._swap(self._done, self._undone)
+
+    def redo(self) -> None:
+        """Take back an undo."""
+        self._swap(self._undone, self._done)
+
+    def _swap(self, source: list[RunSpec], target: list[RunSpec]) -> None:
+        if source and self.spec is not None:
+            self._debounce.stop()
+            self.wanted.clear()
+            target.append(self.spec)
+            if self.pending is not None:
+                self.bridge.close(self.pending.run)
+                self.pending = None
+            self.open(source.pop())
+
+    def start_over(self, *, new_seed: bool = False) -> None:
+        """From the beginning, with the same seed or the next."""
+        if (target := self._target()) is not None:
+            self._debounce.stop()
+            wanted, self.wanted = self.wanted, {}
+            seed = target.seed + 1 if new_seed else target.seed
+            self.open(replace(target, hyperparameters={**target.hyperparameters, **wanted}, seed=seed))
+
+    def change_device(self, device: str) -> None:
+        """Compute elsewhere from now on."""
+        if (target := self._target()) is not None and target.device != device:
+            self.open(replace(target, device=device))
