@@ -20,7 +20,7 @@ THEMES = ("system", "light", "dark")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 RECENT = 10
 
-T = TypeVar("T", str, int, float, bool)
+T = TypeVar("T", str, int, float)
 
 
 class Settings(QObject):
@@ -128,10 +128,10 @@ class Settings(QObject):
 
     def _read(self, name: str, default: T) -> T:
         try:
-            value = self._store.value(name, default, type(default))
-        except (TypeError, ValueError, RuntimeError):  # PySide cannot convert what somebody wrote into the file
+            value = type(default)(self._store.value(name, default))  # Qt would make 0 of what is not a number
+        except (TypeError, ValueError):
             return default
-        return value if isinstance(value, type(default)) else default
+        return value if value == value else default  # NaN is a number too
 
     def _one_of(self, name: str, allowed: tuple[str, ...]) -> str:
         value = self._read(name, allowed[0])
@@ -143,7 +143,7 @@ class Settings(QObject):
         except json.JSONDecodeError:
             return None
 
-    def _write(self, name: str, value: str | int | float | bool) -> None:
+    def _write(self, name: str, value: str | int | float) -> None:
         if not self._store.contains(name) or self._store.value(name, value, type(value)) != value:
             self._store.setValue(name, value)
             self.changed.emit(name)

@@ -1,0 +1,76 @@
+"""What the tests of the window share: no screen, settings in a temporary folder, and nothing left running."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import pytest
+import torch  # noqa: F401  before Qt: on Windows the other order fails
+from PySide6.QtCore import QCoreApplication, QSettings
+from PySide6.QtWidgets import QApplication
+
+from engine.data import set_data_folder
+from engine.discovery import Card
+from gui import crash_log, style
+from gui.settings import APPLICATION, ORGANISATION, Settings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def application(qapp: QApplication, tmp_path_factory: pytest.TempPathFactory) -> QApplication:
+    """The application as the viewer has it, but for its settings."""
+    QCoreApplication.setOrganizationName(ORGANISATION)
+    QCoreApplication.setApplicationName(APPLICATION)
+    QSettings.setDefaultFormat(QSettings.Format.IniFormat)
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path_factory.mktemp("settings")))
+    qapp.setStyle("Fusion")
+    style.load_fonts()
+    qapp.setFont(style.font())
+    style.apply(qapp, "dark")
+    return qapp
+
+
+@pytest.fixture(autouse=True)
+def clean(application: QApplication) -> Iterator[None]:
+    """Every test begins with default settings in the dark theme, and ends with its threads joined."""
+    QSettings().clear()
+    style.apply(application, "dark")
+    yield
+    crash_log.remove()
+    set_data_folder(None)
+    style.apply(application, "dark")
+    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("deepscope")]
+    assert not left, f"still running after the test: {left}"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings in a file of this test's own."""
+    return Settings(QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat))
+
+
+@pytest.fixture
+def make_cards() -> Callable[[int], list[Card]]:
+    """``make_cards(50)`` invents fifty labs in three chapters."""
+
+    def make(count: int) -> list[Card]:
+        chapters = ("Foundations", "Vision", "Language")
+        return [
+            Card(
+                id=f"lab_{i}",
+                title=f"Lab {i}",
+                chapter=chapters[i * len(chapters) // count],
+                summary=f"Shows the idea number {i} at work, in a line that is too long for one",
+                about="A network learns something." + (" It attends." if i == 1 else ""),
+                order=i,
+                path=Path(f"lab_{i}.py"),
+                class_name="Some",
+            )
+            for i in range(count)
+        ]
+
+    return make
