@@ -16,6 +16,7 @@ from gui.views.plane import Bounds, Plane, Sprites, spread, union
 
 SHADES = 33  # colours of points that have values instead of classes
 REACH = 11.0  # pixels within which a point counts as hit
+NAMED = 150  # up to so many points have their names written beside them
 
 
 class PointsView(Plane):
@@ -165,6 +166,8 @@ class PointsView(Plane):
         data = self.points()
         if data is not None:
             self.paint_points(painter, data)
+            if data.names and len(data.names) <= NAMED:
+                self.paint_names(painter, data)
             self.paint_paths(painter, data)
         self.paint_above(painter)
         if self.handle is not None and np.isfinite(self.handle).all():
@@ -221,6 +224,17 @@ class PointsView(Plane):
             order = order[np.argsort((variants[order] & 2) - (variants[order] & 4), kind="stable")]
         self.sprites(len(places), data.values is not None).draw(painter, places[order], rows[order], variants[order])
 
+    def paint_names(self, painter: QPainter, data: PointsData) -> None:
+        """The name of each point at its right; those of classes that are not lit are left out."""
+        painter.setFont(small(self.font()))
+        painter.setPen(theme.current().text)
+        aside = QPointF(self.radius(len(data.xy)) + 2, QFontMetricsF(painter.font()).capHeight() / 2)
+        for index, (place, name) in enumerate(zip(self.to_pixels(data.xy), data.names, strict=True)):
+            if np.isfinite(place).all() and (
+                not self.lit or data.labels is None or int(data.labels[index]) in self.lit
+            ):
+                painter.drawText(QPointF(*place.tolist()) + aside, name)
+
     def paint_paths(self, painter: QPainter, data: PointsData) -> None:
         """Trajectories, with a ring where they begin, a dot where they end, and their names."""
         look, ends = theme.current(), []
@@ -270,7 +284,7 @@ class PointsView(Plane):
         painter.setPen(QPen(QColor(look.text), 1.8))
         painter.drawEllipse(at, self.radius(len(data.xy)) + 3, self.radius(len(data.xy)) + 3)
         painter.setFont(small(self.font()))
-        swatch, lines = None, []
+        swatch, lines = None, [data.names[index]] if data.names else []
         if data.labels is not None:
             label = int(data.labels[index])
             swatch = self.class_colour(label)
