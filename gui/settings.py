@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
 
@@ -127,8 +127,9 @@ class Settings(QObject):
         self._store.sync()
 
     def _read(self, name: str, default: T) -> T:
+        stored: Any = self._store.value(name, default)
         try:
-            value = type(default)(self._store.value(name, default))  # Qt would make 0 of what is not a number
+            value = type(default)(stored)  # Qt would make 0 of what is not a number
         except (TypeError, ValueError):
             return default
         return value if value == value else default  # NaN is a number too

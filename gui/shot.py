@@ -131,7 +131,11 @@ def _take_lab(app: QApplication, window: MainWindow, options: argparse.Namespace
     window.open_lab(options.lab, values={}, dataset=options.data, seed=options.seed)
     bench = window.workbench
     assert bench is not None
-    _wait(app, LONGEST_BUILD, lambda: bench.run is not None or not bench.banner.isHidden())
+
+    def settled() -> bool:
+        return bench.ready or not bench.banner.isHidden()
+
+    _wait(app, LONGEST_BUILD, settled)
     if bench.run is None or bench.info is None or not bench.banner.isHidden():
         raise Refused(bench.banner.text.text() or f"{options.lab} was not ready after {LONGEST_BUILD:.0f} s")
     if options.view and options.view not in bench.info.views:
@@ -139,6 +143,7 @@ def _take_lab(app: QApplication, window: MainWindow, options: argparse.Namespace
     bench.apply_settings(asked)  # and train
     if bench.banner.subject == "link":
         raise Refused(bench.banner.text.text())
+    _wait(app, LONGEST_BUILD, settled)
     _wait(app, options.seconds)
     if options.view:
         panel = bench.grid.panels[options.view]
