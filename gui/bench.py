@@ -143,30 +143,13 @@ def watching() -> Iterator[Result]:
             rate, share = json.loads(_child(code))
             watched.append(rate)
             shares.append(share)
-            code = f"import gui.bench as b; print(b.headless_rate({lab!r}, {SECONDS}))"
+            code = f"from engine.benchmarks.session import bare_rate; print(bare_rate({lab!r}, {SECONDS}))"
             headless.append(float(_child(code)))
         ratio = median(watched) / median(headless)
         detail = (
             f"{median(watched):,.0f} over {median(headless):,.0f} steps/s, at most {100 * max(shares):.0f} % watching"
         )
         yield Result(f"watching {lab}", ratio, bar, True, detail)
-
-
-def headless_rate(lab: str, seconds: float) -> float:
-    """Steps per second of the bare loop, after a warm-up as long as the window's."""
-    import torch
-
-    from engine.benchmarks import rate
-    from engine.device import threads_for
-    from engine.discovery import load_lab
-    from engine.lab import advance
-    from engine.lab import start as begin
-
-    lab_class = load_lab(lab)
-    torch.set_num_threads(threads_for(lab_class))
-    running = begin(lab_class)
-    rate(lambda: advance(running), 2.0)
-    return rate(lambda: advance(running), seconds)
 
 
 def latency() -> Iterator[Result]:

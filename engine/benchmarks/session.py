@@ -82,6 +82,15 @@ class Client:
         self.session.quit()
 
 
+def bare_rate(name: str, seconds: float) -> float:
+    """Steps per second of the bare loop on the CPU, after two seconds to warm up."""
+    lab_class = load_lab(name)
+    torch.set_num_threads(threads_for(lab_class))
+    lab = start(lab_class)
+    rate(lambda: advance(lab), 2.0)
+    return rate(lambda: advance(lab), seconds)
+
+
 def overhead(device: torch.device) -> Iterator[Result]:
     """Steps per second through the session, unwatched, over the bare loop of the same code."""
     for name in LABS:
