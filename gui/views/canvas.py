@@ -146,9 +146,10 @@ class CanvasView(ViewWidget):
         if not self.chips:
             return
         if self._beside():
-            x, y = 4, max(4, round(self.square().top()))
+            width = max(chip.sizeHint().width() for chip in self.chips)
+            x, y = max(4, round(self.square().left()) - width - 10), max(4, round(self.square().top()))
             for chip in self.chips:
-                chip.setGeometry(x, y, max(c.sizeHint().width() for c in self.chips), chip.sizeHint().height())
+                chip.setGeometry(x, y, width, chip.sizeHint().height())
                 y += CHIP_HEIGHT + 4
         else:
             widths = [chip.sizeHint().width() for chip in self.chips]

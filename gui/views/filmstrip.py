@@ -86,7 +86,7 @@ class FilmstripView(ViewWidget):
         rows, line = len(self.payload.rows), self._line()
         if self.count() < 2:
             return 0.0
-        side = min(52.0, (self.height() * 0.45 - line) / rows - 2, (self.width() - BUTTON - 12) / 3)
+        side = min(52.0, (self.height() * 0.38 - line) / rows - 2, (self.width() - BUTTON - 12) / 3)
         return side if side >= 10 and self.height() >= 100 else 0.0
 
     def strip(self) -> QRectF:
@@ -211,9 +211,13 @@ class FilmstripView(ViewWidget):
         look, strip, side = theme.current(), self.strip(), self.thumb()
         metrics = QFontMetricsF(painter.font())
         columns = self.columns()
+        first, last = self.x_of(0), self.x_of(self.count() - 1)
+        places = [(frame, first + (last - first) * i / (len(columns) - 1)) for i, frame in enumerate(columns)]
+        # pinned and chosen frame lie over the others, at their own places
+        places += [(frame, self.x_of(frame)) for frame in (self.pinned, self.frame) if frame >= 0 and side]
         for row in range(len(self.payload.rows)):
-            for frame in columns:
-                box = QRectF(round(self.x_of(frame) - side / 2), round(strip.top() + row * (side + 2)), side, side)
+            for frame, x in places:
+                box = QRectF(round(x - side / 2), round(strip.top() + row * (side + 2)), side, side)
                 self._paint_frame(painter, row, frame, box, large=False)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if not side:  # no room for thumbnails: a plain slider
