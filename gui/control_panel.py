@@ -107,7 +107,7 @@ class Section(QWidget):
         self.knobs: list[Knob] = []
         self.column = QVBoxLayout(self)
         self.column.setContentsMargins(0, 0, 0, 0)
-        self.column.setSpacing(6)
+        self.column.setSpacing(2)
         self._pair: QGridLayout | None = None
         if heading:
             row = QHBoxLayout()
@@ -122,13 +122,14 @@ class Section(QWidget):
         """Add a knob; short flags stand two in a row."""
         self.knobs.append(knob)
         if isinstance(knob, FlagKnob) and len(knob.declared.label) <= 8:
-            if self._pair is None or self._pair.count() == 2:
+            if self._pair is None:
                 self._pair = QGridLayout()
                 self._pair.setHorizontalSpacing(24)
+                self._pair.setVerticalSpacing(2)
                 self._pair.setColumnStretch(0, 1)
                 self._pair.setColumnStretch(1, 1)
                 self.column.addLayout(self._pair)
-            self._pair.addWidget(knob, 0, self._pair.count())
+            self._pair.addWidget(knob, self._pair.count() // 2, self._pair.count() % 2)
         else:
             self._pair = None
             self.column.addWidget(knob)
@@ -180,8 +181,8 @@ class ControlPanel(QFrame):
         page = QWidget()
         page.setProperty("role", "bar")
         column = QVBoxLayout(page)
-        column.setContentsMargins(16, 14, 16, 16)
-        column.setSpacing(8)
+        column.setContentsMargins(16, 12, 16, 16)
+        column.setSpacing(6)
         self.data = DataChoice(info) if info.datasets or info.accepts else None
         if self.data is not None:
             self.data.chosen.connect(self.dataset_chosen)

@@ -131,11 +131,11 @@ class ExplainPanel(QTextBrowser):
             layout.setTopMargin(14 if level else 0)
             layout.setBottomMargin(4 if level or block.textList() else 10)
             if level:
-                letters = QTextCharFormat()
-                letters.setProperty(QTextFormat.Property.FontSizeAdjustment, 0)
+                letters = cursor.blockCharFormat()
+                letters.clearProperty(QTextFormat.Property.FontSizeAdjustment)
                 letters.setFont(style.font(HEADINGS.get(level, TEXT_SIZE), QFont.Weight.DemiBold))
                 cursor.select(QTextCursor.SelectionType.BlockUnderCursor)
-                cursor.mergeCharFormat(letters)
+                cursor.setCharFormat(letters)
             cursor.mergeBlockFormat(layout)
             block = block.next()
 

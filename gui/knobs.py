@@ -133,6 +133,7 @@ class ValueField(QLineEdit):
         self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setFixedWidth(96)
+        self.setTextMargins(0, 0, -4, 0)  # flush with the slider below
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Escape:  # type: ignore[attr-defined]
@@ -280,7 +281,7 @@ class ChoiceKnob(Knob):
         for choice in declared.choices:
             self.combo.addItem(choice[:1].upper() + choice[1:] if choice.islower() else choice, choice)
         row = QHBoxLayout()
-        row.setContentsMargins(0, 0, 0, 0)
+        row.setContentsMargins(0, 2, 0, 2)
         row.setSpacing(12)
         row.addWidget(self.label)
         row.addWidget(self.combo, 1)

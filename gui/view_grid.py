@@ -16,6 +16,9 @@ from gui.view_panel import ViewPanel
 from gui.views import make_view
 
 
+NEWEST = 1 << 62  # the step that curves are shown at: wherever the run has got to
+
+
 class BusyLine(QWidget):
     """A thin line with a light running along it: something is under way."""
 
@@ -139,7 +142,7 @@ class ViewGrid(QWidget):
         if (panel := self.panels.get(frame.view)) is not None:
             panel.show_frame(frame)
 
-    def show_metrics(self, history: MetricHistory, step: int, *, names: Iterable[str] = (), now: bool = False) -> None:
+    def show_metrics(self, history: MetricHistory, *, names: Iterable[str] = (), now: bool = False) -> None:
         """Let the curves of these metrics (of all where none are named) show the history, each as often as its share
         of the budget allows: they are drawn from what the window has, so the session cannot pace them. `now` does
         not wait: training stands, and the last point is to be seen."""
@@ -150,7 +153,7 @@ class ViewGrid(QWidget):
             if view.description.kind != "curves" or (wanted and not wanted & set(view.description.metrics)):
                 continue
             if now or (panel.isVisible() and self._due.get(name, 0.0) <= at):
-                view.show_metrics(history, step)  # type: ignore[attr-defined]
+                view.show_metrics(history, NEWEST)  # type: ignore[attr-defined]
                 self._due[name] = at + self._costs.get(name, 0.0) * max(1, len(self.panels)) / self.budget
 
     def set_flags(self, flags: Sequence[tuple[int, str]]) -> None:

@@ -100,6 +100,11 @@ class Workbench(QWidget):
         return self.runs.run
 
     @property
+    def info(self) -> LabInfo | None:
+        """The lab's declarations, once a run stands."""
+        return self.runs.info
+
+    @property
     def ready(self) -> bool:
         """Whether a run stands, with its form and views, and no other is being built."""
         return self.run is not None and self.runs.pending is None
@@ -404,9 +409,7 @@ class Workbench(QWidget):
 
     def _show_metrics(self, names: tuple[str, ...] = (), *, now: bool = False) -> None:
         assert self.run is not None
-        history = self.bridge.history(self.run)
-        span = history.span()
-        self.grid.show_metrics(history, span[1] if span else 0, names=names, now=now)
+        self.grid.show_metrics(self.bridge.history(self.run), names=names, now=now)
 
     def _frame(self, frame: Frame) -> None:
         if frame.run == self.run:
