@@ -44,7 +44,7 @@ class DiffusionParams:
     guidance: float = real(2, 0, 10, view=True, help="Weight of the label: 0 ignores it, 1 follows it, more insists")
     label: int = integer(3, -1, 9, view=True, label="Label asked for", help="Class to be drawn; -1 asks for any")
     noise_seed: int = integer(0, 0, 99, view=True, help="The noise that sampling starts from")
-    moment: float = real(0.4, 0.01, 1, view=True, label="Time in the field", help="Noise level of Drift, as share of T")
+    moment: float = real(0.2, 0.01, 1, view=True, label="Time in the field", help="Noise level of Drift, as share of T")
     channels: int = integer(32, 8, 96, help="Maps at the U-Net's top level; for points, 4 times as many units a layer")
     timesteps: int = integer(1000, 10, 1000, label="Timesteps T", help="Noising steps from clean to pure noise")
     schedule: str = choice("cosine", ("cosine", "linear"), help="How fast the signal fades")
@@ -64,10 +64,13 @@ class Diffusion(Lab):
     datasets = ("digits", "mnist", "fashion-mnist", "spiral", "moons", "circle", "xor")
     accepts = ("images",)
     many_threads = True
-    state = ("net", "averaged", "optimizer", "asked", "row")
+    state = ("net", "averaged", "optimizer", "picked")
     layout = """
         loss      samples    samples    paths
+        loss      samples    samples    paths
+        by_time   noising    noising    paths
         by_time   noising    noising    drift
+        schedule  denoising  denoising  drift
         schedule  denoising  denoising  drift
     """
     proof = Proof("guided digits that an independent classifier accepts", bar=0.85, dataset="digits", steps=1500)
@@ -86,13 +89,13 @@ class Diffusion(Lab):
         self.net = net.to(self.device)
         self.averaged = copy.deepcopy(self.net).requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.net.parameters(), betas=(0.9, 0.99), fused=True)
-        self.asked, self.row = self.hp.label, 0  # what the strips show: a label, and which row of noise
+        self.picked: list[int] = []  # label and row of noise of the sample picked, if any: the strips show it
         self.changed("batch_size")
 
     def changed(self, name: str) -> None:
         self.steps_per_epoch = len(self.x) / self.hp.batch_size
         if name == "label":
-            self.asked = self.hp.label
+            self.picked = []
 
     def facts(self) -> dict[str, str]:
         return {"parameters": f"{sum(p.numel() for p in self.net.parameters()):,}"}
@@ -184,8 +187,9 @@ class Diffusion(Lab):
 
     def chosen(self, points: int) -> tuple[Tensor, Tensor]:
         """Labels and rows of noise of what is looked into: so many points, or one picture."""
-        label = min(self.asked, self.any - 1) if self.asked >= 0 else self.any
-        rows = list(range(points)) if self.data.of_points else [self.row]
+        asked, row = self.picked or (self.hp.label, 0)
+        label = min(asked, self.any - 1) if asked >= 0 else self.any
+        rows = list(range(points)) if self.data.of_points else [row]
         return torch.full((len(rows),), label, device=self.device), torch.tensor(rows, device=self.device)
 
     def strip(self, times: list[int], path: Tensor, guesses: Tensor) -> FilmstripData:
@@ -222,7 +226,7 @@ class Diffusion(Lab):
     @samples.probe
     def samples(self, gesture: Gesture) -> None:
         if isinstance(gesture, Pick):
-            self.asked, self.row = self.spot(gesture.index)
+            self.picked = list(self.spot(gesture.index))
 
     @view(Filmstrip(
         "Forward: into noise",
@@ -256,14 +260,14 @@ class Diffusion(Lab):
         y, rows = self.chosen(20)
         if not self.data.of_points:  # one noise, every class
             y = torch.arange(min(COLUMNS, self.any), device=self.device)
-            rows = torch.full_like(y, self.row)
+            rows = rows.expand(len(y))
         path, _ = yield from self.trace(y, rows)
         ways, x = self.data.project(path), self.x[:CLOUD]  # (K + 1, B, 2)
-        return PointsData(
-            self.data.project(x), self.y[:CLOUD], self.classes,
-            pictures=None if self.data.of_points else self.data.pictures(x), paths=ways.unbind(1),
-            path_names=tuple((*self.classes, "any")[label] for label in y.tolist()),
-        )  # fmt: skip
+        places, labels = self.data.project(x), self.y[:CLOUD]
+        if self.data.of_points:
+            return PointsData(places, labels, self.classes, paths=ways.unbind(1))
+        pictures, names = self.data.pictures(x), self.classes[:COLUMNS]
+        return PointsData(places, labels, self.classes, pictures=pictures, paths=ways.unbind(1), path_names=names)
 
     @view(Field(
         "Drift", colour="viridis", x_axis="first axis", y_axis="second axis",
@@ -274,8 +278,8 @@ class Diffusion(Lab):
         a = self.alpha_bar[t]
         around = data.project(noised(self.held, a, self.held_noise))
         r = 1.1 * float(around.abs().max())
-        middles = ((torch.arange(side, device=self.device) + 0.5) * 2 / side - 1) * r
-        places = torch.cartesian_prod(-middles, middles).flip(1)  # (256, 2), row by row from the top left
+        ticks = torch.linspace(-r, r, side, device=self.device)
+        places = torch.cartesian_prod(-ticks, ticks).flip(1)  # (256, 2), row by row from the top left
         rest = noised(data.centre, a, self.held_noise[0].flatten())  # the usual noise in all other directions
         x = rest + (places - data.project(rest.view(data.shape))) @ data.axes.T  # (256, D)
         moves = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -93,7 +94,7 @@ class VAE(Lab):
         walk   walk   vary   vary   here   used
     """
     proof = Proof(
-        "-ELBO on MNIST's 10,000 test digits, 20 latents", bar=110, higher=False, dataset="mnist", steps=4000,
+        "−ELBO on MNIST's 10,000 test digits, 20 latents", bar=110, higher=False, dataset="mnist", steps=4000,
         settings=(("latent", 20), ("hidden", 500)),
     )  # fmt: skip
 
@@ -144,12 +145,12 @@ class VAE(Lab):
         self.optimizer.param_groups[0]["lr"] = self.hp.learning_rate
         self.optimizer.step()
         recon, kl = recon.detach(), kl.detach()
-        metrics: Metrics = {"train -ELBO": recon + kl, "train reconstruction": recon, "train KL": kl}
+        metrics: Metrics = {"train −ELBO": recon + kl, "train reconstruction": recon, "train KL": kl}
         if self.step_count % EVERY == 0:
             yield "validation"
             with torch.no_grad():
                 recon, kl = self.bound(self.held, self.held_noise)
-            metrics |= {"validation -ELBO": recon + kl, "validation reconstruction": recon, "validation KL": kl}
+            metrics |= {"validation −ELBO": recon + kl, "validation reconstruction": recon, "validation KL": kl}
         return metrics
 
     def measure(self) -> float:
@@ -163,7 +164,7 @@ class VAE(Lab):
     # ------------------------------------------------------------------------------------------------- views
 
     loss = Curves(
-        "-ELBO", metrics=("train -ELBO", "validation -ELBO"), unit="nats", hint="train · validation",
+        "−ELBO", metrics=("train −ELBO", "validation −ELBO"), unit="nats", hint="train · validation",
         help="Reconstruction + KL: an upper bound on the nats that a picture costs. KL counts once, whatever beta is.",
     )  # fmt: skip
     parts = Curves(
@@ -220,7 +221,8 @@ class VAE(Lab):
     def codes(self) -> PointsData:
         mean = self.net.encode(self.held)[0][:, [self.axis(self.hp.across), self.axis(self.hp.up)]]
         pictures, r = self.held.view(-1, 28, 28), self.hp.amount
-        r *= max(1, -(-float(mean.abs().max()) // r))  # whole multiples, so that the range seldom jumps
+        far = float(mean.abs().nan_to_num(0).max().clamp(max=1e6))
+        r = max(r, math.ceil(far))  # whole numbers, so that the range seldom jumps
         return PointsData(
             mean, self.held_labels, self.classes, pictures=pictures, cursor=self.cursor(), extent=(-r, r, -r, r)
         )
