@@ -409,7 +409,7 @@ class PointsView(Plane):
 
 
 def points_csv(data: PointsData, x_axis: str, y_axis: str) -> list[list[str]]:
-    """The points as rows of text."""
+    """Points and paths as rows of text."""
     columns: list[tuple[str, Array]] = [(x_axis, data.xy[:, 0]), (y_axis, data.xy[:, 1])]
     columns += [
         (name, array)
@@ -422,4 +422,8 @@ def points_csv(data: PointsData, x_axis: str, y_axis: str) -> list[list[str]]:
         if array is not None
     ]
     lists = [array.astype(int).tolist() if array.dtype == bool else array.tolist() for _, array in columns]
-    return [[name for name, _ in columns], *[[str(cell) for cell in row] for row in zip(*lists, strict=True)]]
+    rows = [[name for name, _ in columns], *[[str(cell) for cell in row] for row in zip(*lists, strict=True)]]
+    for number_, path in enumerate(data.paths):
+        name = data.path_names[number_] if number_ < len(data.path_names) else f"path {number_ + 1}"
+        rows += [[], [f"{name}: {x_axis}", y_axis], *[[str(x), str(y)] for x, y in path.tolist()]]
+    return rows

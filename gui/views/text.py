@@ -69,6 +69,7 @@ class TextView(ViewWidget):
         self._laid: tuple[Any, ...] = ()
         self._first: list[int] = []  # the first piece of each line
         self.scroller = QScrollBar(Qt.Orientation.Vertical, self)
+        self.scroller.setRange(0, 0)
         self.scroller.setAccessibleName(f"Scroll {description.title}")
         self.scroller.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.scroller.valueChanged.connect(self.update)
@@ -94,6 +95,7 @@ class TextView(ViewWidget):
     def clear(self) -> None:
         self.pieces, self.lines, self._laid = [], 0, ()
         self._point(-1)
+        self.scroller.setRange(0, 0)
         self.scroller.hide()
         super().clear()
 
