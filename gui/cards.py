@@ -6,7 +6,7 @@ import zlib
 from math import cos, sin, tau
 from pathlib import Path
 
-from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import (
     QColor,
     QFont,
@@ -17,7 +17,6 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
     QPixmap,
-    QPixmapCache,
 )
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
@@ -47,22 +46,16 @@ def thumbnail_path(lab_id: str) -> Path | None:
 
 def thumbnail(card: Card, size: QSize, ratio: float) -> QPixmap:
     """The lab's picture, filling `size` at that device pixel ratio; a drawing stands in where there is none."""
-    key = f"{card.id}/{theme.current().name}/{size.width()}x{size.height()}@{ratio:g}"
-    made = QPixmap()
-    if QPixmapCache.find(key, made):
-        return made
     path = thumbnail_path(card.id)
     loaded = QPixmap(str(path)) if path else QPixmap()
     if loaded.isNull():
-        made = _drawing(card, size, ratio)
-    else:
-        wide, high = round(size.width() * ratio), round(size.height() * ratio)
-        scaled = loaded.scaled(
-            wide, high, Qt.AspectRatioMode.KeepAspectRatioByExpanding, Qt.TransformationMode.SmoothTransformation
-        )
-        made = scaled.copy((scaled.width() - wide) // 2, (scaled.height() - high) // 2, wide, high)
-        made.setDevicePixelRatio(ratio)
-    QPixmapCache.insert(key, made)
+        return _drawing(card, size, ratio)
+    wide, high = round(size.width() * ratio), round(size.height() * ratio)
+    scaled = loaded.scaled(
+        wide, high, Qt.AspectRatioMode.KeepAspectRatioByExpanding, Qt.TransformationMode.SmoothTransformation
+    )
+    made = scaled.copy((scaled.width() - wide) // 2, (scaled.height() - high) // 2, wide, high)
+    made.setDevicePixelRatio(ratio)
     return made
 
 
@@ -70,10 +63,10 @@ def _drawing(card: Card, size: QSize, ratio: float) -> QPixmap:
     """A pattern of curves in the chapter's colour, different for each lab, with the initial of its title."""
     made = QPixmap(round(size.width() * ratio), round(size.height() * ratio))
     made.setDevicePixelRatio(ratio)
-    colour, dark = chapter_colour(card.chapter), theme.current() is theme.DARK
+    colour = chapter_colour(card.chapter)
     width, height = size.width(), size.height()
+    dark, base = theme.current() is theme.DARK, theme.current().panel
     ground = QLinearGradient(0, 0, width, height)
-    base = theme.current().panel
     ground.setColorAt(0, style.mix(base, colour.name(), 0.34 if dark else 0.22))
     ground.setColorAt(1, style.mix(base, colour.name(), 0.10 if dark else 0.06))
     painter = QPainter(made)
@@ -115,6 +108,8 @@ class CardButton(QAbstractButton):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         theme.holder.changed.connect(self.update)
+        self._picture = QPixmap()
+        self._made_for = self._wanted = ("", 0, 0, 1.0)  # theme, width, height, device pixel ratio
 
     def _begin(self) -> tuple[QPainter, QPainterPath]:
         """The card's ground; what is painted next is clipped to its round corners."""
@@ -127,6 +122,27 @@ class CardButton(QAbstractButton):
         painter.fillPath(outline, style.mix(t.panel, t.raised, 0.9) if raised else QColor(t.panel))
         painter.setClipPath(outline)
         return painter, outline
+
+    def _draw_picture(self, painter: QPainter, size: QSize) -> None:
+        """The lab's picture at the top left. A new one is made right after this paint: the window is seen at once,
+        and scrolling does not wait for files."""
+        wanted = (theme.current().name, size.width(), size.height(), self.devicePixelRatioF())
+        if wanted == self._made_for:
+            painter.drawPixmap(0, 0, self._picture)
+            return
+        where = QRect(0, 0, size.width(), size.height())
+        if wanted[0] == self._made_for[0]:  # the window is being resized: the former picture will do for a moment
+            painter.drawPixmap(where, self._picture)
+        else:
+            painter.fillRect(where, style.mix(theme.current().panel, chapter_colour(self.card.chapter).name(), 0.2))
+        if wanted != self._wanted:
+            self._wanted = wanted
+            QTimer.singleShot(0, self, self._make_picture)
+
+    def _make_picture(self) -> None:
+        _, width, height, ratio = self._made_for = self._wanted
+        self._picture = thumbnail(self.card, QSize(width, height), ratio)
+        self.update()
 
     def _end(self, painter: QPainter, outline: QPainterPath) -> None:
         t = theme.current()
@@ -170,7 +186,7 @@ class BigCard(CardButton):
         t = theme.current()
         painter, outline = self._begin()
         width, high = self.width(), self._picture_height(self.width(), self._roomy)
-        painter.drawPixmap(0, 0, thumbnail(self.card, QSize(width, high), self.devicePixelRatioF()))
+        self._draw_picture(painter, QSize(width, high))
         painter.fillRect(QRect(0, high, width, 1), QColor(t.border))
         inner = width - 2 * PAD
         _line(painter, self.card.title, style.font(14, SEMIBOLD), t.text, QRect(PAD, high + 9, inner, 22))
@@ -191,7 +207,7 @@ class RecentCard(CardButton):
         t = theme.current()
         painter, outline = self._begin()
         side = QSize(74, self.height())
-        painter.drawPixmap(0, 0, thumbnail(self.card, side, self.devicePixelRatioF()))
+        self._draw_picture(painter, side)
         inner = self.width() - side.width() - 2 * PAD
         x = side.width() + PAD
         _line(painter, self.card.title, style.font(13, SEMIBOLD), t.text, QRect(x, 9, inner, 20))

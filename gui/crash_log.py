@@ -5,12 +5,12 @@ from __future__ import annotations
 import faulthandler
 import sys
 import threading
-import traceback
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
+
+# traceback and datetime are imported when something is written: start-up does without them
 
 LARGEST = 1_000_000  # bytes; a longer log is begun anew and the old one kept beside it
 
@@ -87,12 +87,16 @@ def on_exception(tell: Callable[[str, str], None] | None) -> None:
 
 def write(text: str) -> None:
     """Add a line with the time to the log."""
+    from datetime import datetime
+
     open_file()
     if _file is not None and not _file.closed:
         _file.write(f"{datetime.now().isoformat(timespec='seconds')} {text}\n")
 
 
 def _report(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None, where: str) -> None:
+    import traceback
+
     text = "".join(traceback.format_exception(kind, error, trace))
     write(f"uncaught{where}\n{text}")
     if sys.stderr is not None:  # there is none in a windowed build

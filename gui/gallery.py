@@ -42,7 +42,7 @@ class Gallery(QWidget):
         self.setAccessibleName("Gallery of labs")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # so that the first focus rings nothing
         self._scroll = _SmoothScrollArea(self)
-        self._page = _Page(cards)
+        self._page = _Page(cards, self._scroll)
         self._page.chosen.connect(self.chosen)
         self._page.focused.connect(lambda card: self._scroll.ensureWidgetVisible(card, 0, 48))
         self._page.clear.clicked.connect(self.search_cleared)
@@ -123,8 +123,9 @@ class _Page(QWidget):
     chosen = Signal(str)
     focused = Signal(QWidget)
 
-    def __init__(self, cards: Sequence[Card]) -> None:
+    def __init__(self, cards: Sequence[Card], area: QScrollArea) -> None:
         super().__init__()
+        self._area = area
         self.setProperty("role", "page")
         self._query = ""
         self._placed_for = QSize()
@@ -177,9 +178,7 @@ class _Page(QWidget):
 
     def _room(self) -> QSize:
         """The scroll area's size: the width does not change when the scroll bar comes and goes, so nothing jumps."""
-        view = self.parentWidget()
-        area = view.parentWidget() if view is not None else None
-        return area.size() if area is not None else self.size()
+        return self._area.size()
 
     def _place(self) -> None:
         """Put every child in its place for the present size and search."""

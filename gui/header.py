@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import icons, theme
+from gui import theme
 
 HEIGHT = 48
 SEARCH_WIDTH = 340
@@ -99,6 +99,8 @@ class Header(QFrame):
 
     def load_icons(self) -> None:
         """Draw the icons: after the first paint, as it takes a moment."""
+        from gui import icons
+
         t = theme.current()
         dark = t is theme.DARK
         self._theme.setIcon(icons.icon("sun" if dark else "moon", t.muted))
@@ -151,6 +153,8 @@ class _SearchField(QLineEdit):
         self.textChanged.connect(self._show_clear)
 
     def load_icon(self) -> None:
+        from gui import icons
+
         colour = theme.current().muted
         self._glass.setIcon(icons.icon("search", colour))
         self._clear.setIcon(icons.icon("close", colour))

@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
-from gui import crash_log, icons, theme
+from gui import crash_log, theme
 
 
 class Notice(QFrame):
@@ -66,6 +66,8 @@ class Notice(QFrame):
 
     def _restyle(self) -> None:
         if self._details:
+            from gui import icons  # not at start-up
+
             self._picture.setPixmap(icons.pixmap("warning", 18, theme.current().bad, self.devicePixelRatioF()))
             self._close.setIcon(icons.icon("close"))
             self._close.setIconSize(QSize(16, 16))

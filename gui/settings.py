@@ -6,7 +6,6 @@ falls back to the default where what is stored makes no sense.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -89,6 +88,8 @@ class Settings(QObject):
 
     def remember_lab(self, lab_id: str) -> None:
         """Put a lab at the head of the recent ones."""
+        import json
+
         names = [lab_id, *(name for name in self.recent_labs if name != lab_id)]
         self._write("recent_labs", json.dumps(names[:RECENT]))
 
@@ -101,6 +102,8 @@ class Settings(QObject):
 
     def remember_hyperparameters(self, lab_id: str, values: Mapping[str, Value]) -> None:
         """Keep a lab's hyperparameters for the next time it is opened."""
+        import json
+
         self._write(f"labs/{lab_id}", json.dumps(dict(values)))
 
     @property
@@ -139,8 +142,13 @@ class Settings(QObject):
         return value if value in allowed else allowed[0]
 
     def _json(self, name: str) -> object:
+        text = self._read(name, "")
+        if not text:
+            return None
+        import json  # not at the first start, which has nothing to read
+
         try:
-            return json.loads(self._read(name, "null"))
+            return json.loads(text)
         except json.JSONDecodeError:
             return None
 

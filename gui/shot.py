@@ -111,6 +111,7 @@ def _take(options: argparse.Namespace, folder: Path) -> QPixmap:
     application.follow_theme(app, settings)
     window = MainWindow(settings, warm_up=False)
     window.resize(*options.size)
+    application.finish()
     window.show()
     window.resize(*options.size)
     try:

@@ -27,8 +27,13 @@ ASSETS = Path(__file__).parent.parent / "assets"
 
 def load_fonts() -> None:
     """Register the fonts that ship with the project: the window looks alike on every platform."""
-    for name in ("Inter-Regular.otf", "Inter-SemiBold.otf", "JetBrainsMono-Regular.ttf"):
+    for name in ("Inter-Regular.otf", "Inter-SemiBold.otf"):
         QFontDatabase.addApplicationFont(str(ASSETS / "fonts" / name))
+
+
+def load_mono() -> None:
+    """Register the font of code, which the first page does without."""
+    QFontDatabase.addApplicationFont(str(ASSETS / "fonts" / "JetBrainsMono-Regular.ttf"))
 
 
 def font(pixels: int = SIZE, weight: QFont.Weight = QFont.Weight.Normal, *, mono: bool = False) -> QFont:

@@ -29,6 +29,7 @@ def application(qapp: QApplication, tmp_path_factory: pytest.TempPathFactory) ->
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path_factory.mktemp("settings")))
     qapp.setStyle("Fusion")
     style.load_fonts()
+    style.load_mono()
     qapp.setFont(style.font())
     style.apply(qapp, "dark")
     return qapp
