@@ -38,13 +38,8 @@ class Params:
     batch_size: int = integer(10, 1, 500, log=True, live=True, unit="points", help="Points averaged over in one step")
     activation: str = choice("ReLU", tuple(ACTIVATIONS), live=True, help="What a hidden neuron makes of its sum z")
     optimizer: str = choice("SGD", OPTIMIZERS, live=True, label="Optimiser", help="How gradients become steps")
-    regulariser: str = choice(
-        "none", ("none", "L1", "L2"), live=True, help="Puts a price on weights: L1 on their size, L2 on its square"
-    )
-    price: float = real(
-        1e-3, 1e-5, 10, log=True, live=True, label="Regularisation rate", help="How high that price is",
-        when=("regulariser", ("L1", "L2")),
-    )  # fmt: skip
+    regulariser: str = choice("none", ("none", "L1", "L2"), live=True, help="A price on weights: their size, or square")
+    price: float = real(1e-3, 1e-5, 10, log=True, live=True, help="How high it is", when=("regulariser", ("L1", "L2")))
     discretise: bool = flag(False, view=True, help="Show only on which side of the boundary a place lies")
     show_test: bool = flag(True, view=True, label="Show test data", help="Show the points held back, as rings")
     noise: float = real(0, 0, 0.5, group="Data", help="How far chance blurs the data")
@@ -76,9 +71,8 @@ class DenseNetwork(Lab):
     title, chapter, summary = "Dense network", "Foundations", "A playground: every neuron shows its own map as it bends"
     order = 30
     Params = Params
-    datasets = tuple(SETS)
-    accepts = ("table",)
-    state = ("theta", "grad", "m", "v", "t", "samples")
+    datasets, accepts = tuple(SETS), ("table",)
+    state = ("theta", "grad", "m", "v", "t", "samples", "steps_per_epoch")
     proof = Proof(
         "spiral test accuracy", 0.98, dataset="spiral", seconds=60, steps=10_000,
         settings=(("optimizer", "Adam"), ("learning_rate", 0.003), ("width_1", 16), ("width_2", 16), ("width_3", 16)),
@@ -90,13 +84,12 @@ class DenseNetwork(Lab):
     """
 
     def build(self) -> None:
-        data = load_plane(self.dataset, self.hp.noise)
+        self.data = load_plane(self.dataset, self.hp.noise)
         features = [name for name in FEATURES if getattr(self.hp, name)]
         if not features:
             raise LabError("Choose at least one input, such as x₁.")
-        self.samples = Samples(data, self.hp.training_share, features, self.device)
-        self.classes, self.axes = data.classes, data.axes
-        self.loss_of = {0: REGRESSION, 2: TWO_CLASSES}.get(len(self.classes), MORE_CLASSES)
+        self.samples = Samples(self.data, self.hp.training_share, features, self.device)
+        self.loss_of = {0: REGRESSION, 2: TWO_CLASSES}.get(len(self.data.classes), MORE_CLASSES)
         hidden = [getattr(self.hp, f"width_{layer + 1}") for layer in range(self.hp.layers)]
         self.sizes = [len(features), *hidden, self.samples.y.shape[1]]
         shapes = [(units, 1 + inputs) for inputs, units in pairwise(self.sizes)]  # column 0 is the bias
@@ -155,11 +148,9 @@ class DenseNetwork(Lab):
         x, y, n = self.samples.x, self.samples.y, self.samples.held_back
         z = self.forward(x, room)
         both = torch.stack([self.loss_of.cost(z, y), self.loss_of.right(z, y).float()])  # (2, N)
-        metrics: Metrics = {}
-        for name, part in (("train", both[:, n:]), ("test", both[:, :n])):
-            if part.numel():
-                metrics[f"{name} loss"], metrics[f"{name} accuracy"] = part.mean(1)
-        return metrics
+        train: Metrics = dict(zip(("train loss", "train accuracy"), both[:, n:].mean(1), strict=True))
+        test = zip(("test loss", "test accuracy"), both[:, :n].mean(1), strict=True) if n else ()
+        return train | dict(test)
 
     def measure(self) -> float:
         return float(self.judge(Room(len(self.samples.x), self.sizes, self.device))["test accuracy"])
@@ -175,7 +166,7 @@ class DenseNetwork(Lab):
 
     def facts(self) -> dict[str, str]:
         points = f"{self.samples.learnt:,} to learn from, {self.samples.held_back:,} to test"
-        return {"parameters": f"{self.theta.numel():,}", "points": points, "loss": self.loss_of.name, **self.axes}
+        return {"parameters": f"{self.theta.numel():,}", "points": points, "loss": self.loss_of.name, **self.data.axes}
 
     # ------------------------------------------------------------------------------------------------- views
 
@@ -200,12 +191,10 @@ class DenseNetwork(Lab):
         layers = [x[:, 1:], *room.z[:-1], output]
         return [layer.sign() for layer in layers] if discretise else layers
 
-    @view(
-        Network(
-            "Network", hint="click a neuron to see its map large",
-            help="Each neuron's own map of the plane; each weight's size and sign. Click a weight to change it.",
-        )
-    )  # fmt: skip
+    @view(Network(
+        "Network", hint="click a neuron to see its map large",
+        help="Each neuron's own map of the plane; each weight's size and sign. Click a weight to change it.",
+    ))  # fmt: skip
     def network(self) -> NetworkData:
         maps = self.maps(grid(THUMB), self.hp.discretise)
         maps[0] /= maps[0].abs().amax(0)  # inputs of different size are seen equally well
@@ -213,7 +202,7 @@ class DenseNetwork(Lab):
         inputs = tuple(FEATURES[name][0] for name in self.samples.features)
         hidden = [tuple(f"{layer}.{unit + 1}" for unit in range(n)) for layer, n in enumerate(self.sizes[1:-1], 1)]
         return NetworkData(
-            units=(inputs, *hidden, self.classes if self.loss_of is MORE_CLASSES else ("ŷ",)),
+            units=(inputs, *hidden, self.data.classes if self.loss_of is MORE_CLASSES else ("ŷ",)),
             weights=tuple(self.W_in),
             biases=tuple(W[:, 0] for W in self.W),
             activation=self.hp.activation,
@@ -232,13 +221,10 @@ class DenseNetwork(Lab):
         if isinstance(gesture, WeightEdit):
             self.W[gesture.layer][gesture.row, 1 + gesture.column] = gesture.value  # the bias: their -1 is our 0
 
-    @view(
-        Field(
-            "Decision surface", low=-1, high=1, level=0, x_axis="x₁", y_axis="x₂", draws=CLASSES,
-            hint="discs train · rings test",
-            help="What is predicted at each place. Click to send a place through the network; draw your own points.",
-        )
-    )  # fmt: skip
+    @view(Field(
+        "Decision surface", low=-1, high=1, level=0, x_axis="x₁", y_axis="x₂", hint="discs train · rings test",
+        draws=CLASSES, help="The prediction at each place. Click to send a place through; draw points of your own.",
+    ))  # fmt: skip
     def surface(self) -> FieldData:
         maps = self.maps(grid(SIDE), self.hp.discretise)
         values, shares, hint = maps[-1].amax(1), None, ""
