@@ -12,28 +12,31 @@ from torch.nn import functional as F
 
 from engine.data import load_text
 from engine.hyperparameters import choice, flag, integer, real
-from engine.lab import Lab, LabError, Metrics, Proof, Step, action, view
+from engine.lab import Lab, LabError, Metrics, Proof, Step, view
 from engine.payloads import BarsData, Gesture, HeatmapData, Pick, PointsData, TextData, Typed
 from engine.views import Bars, Curves, Heatmap, Points, Text
 
 WARM_UP, DECAYED = 100, 2000  # steps: the learning rate rises until the one and falls until the other
 EVERY, WINDOWS, SLICE = 50, 32, 4  # steps between validations, the windows they read, and how many at a time
 PART = 1024  # characters sent through at once, so that no phase takes long
-LETTERS = 100  # written to show how far it is
+LETTERS = 160  # written to show how far it is
 KINDS = ("vowels", "consonants", "capitals", "all else")
 VISIBLE = {" ": "␣", "\n": "↵", "\t": "⇥"}
+Past = list[Tensor]  # a block's keys and values so far, each (B, H, T, D / H); empty before the first
 
 
 @dataclass(frozen=True)
 class GPTParams:
-    learning_rate: float = real(1e-3, 1e-5, 1e-1, log=True, live=True, help="Step size of AdamW, at its highest")
+    learning_rate: float = real(3e-3, 1e-5, 1e-1, log=True, live=True, help="AdamW's step size at its highest")
     schedule: bool = flag(True, live=True, help="Warm up for 100 steps, then fall to a tenth by step 2,000 (cosine)")
     batch_size: int = integer(12, 1, 32, live=True, unit="windows", help="Pieces of text averaged over in one step")
     dropout: float = real(0, 0, 0.9, live=True, help="Share of the values silenced at random while it learns")
     weight_decay: float = real(0.1, 0, 1, live=True, help="How strongly weights are pulled towards zero")
     temperature: float = real(1, 0.05, 3, view=True, help="Below 1 it writes what is likely, above 1 it takes risks")
-    top_k: int = integer(0, 0, 50, view=True, help="Choose among the k likeliest characters only; 0 is all")
-    top_p: float = real(1, 0.05, 1, view=True, help="Choose among the likeliest that make up this probability")
+    top_k: int = integer(
+        0, 0, 50, view=True, label="Top-k", help="Choose among the k likeliest characters only; 0 is all"
+    )
+    top_p: float = real(1, 0.05, 1, view=True, label="Top-p", help="Choose among the likeliest that make up this much")
     layers: int = integer(4, 1, 8, help="Blocks of attention and dense layers, one after the other")
     heads: str = choice("4", ("1", "2", "4", "8"), help="Attention patterns side by side in each layer")
     width: str = choice("128", ("32", "64", "128", "256"), help="Numbers that stand for one character, at each layer")
@@ -54,10 +57,13 @@ class Block(nn.Module):
         """Queries, keys and values of every head, each (B, H, T, D / H), from (B, T, D)."""
         return tuple(self.qkv(self.norm1(x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
         q, k, v = self.split(x)
+        if past is not None:  # the keys and values of what it has read before: x is only what is new
+            k, v = (torch.cat(pair, 2) for pair in zip(past, (k, v), strict=True)) if past else (k, v)
+            past[:] = k, v
         drop = self.drop if self.training else 0.0
-        y = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=True)  # (B, H, T, D / H)
+        y = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=x.shape[1] > 1)  # (B, H, T, D / H)
         x = x + F.dropout(self.out(y.transpose(1, 2).flatten(2)), drop)  # (B, T, D)
         return x + F.dropout(self.down(F.gelu(self.up(self.norm2(x)))), drop)
 
@@ -83,21 +89,22 @@ class Transformer(nn.Module):
             if p.ndim == 2:  # what is added to the stream starts smaller, the more there is of it
                 nn.init.normal_(p, std=0.02 / (math.sqrt(2 * hp.layers) if "out" in name or "down" in name else 1))
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, pasts: list[Past] | None = None) -> Tensor:
         """Logits of the next character at each place: (B, T) to (B, T, V)."""
-        return F.linear(self.norm(self.streams(tokens)[-1]), self.letters.weight)
-
-    def streams(self, tokens: Tensor) -> list[Tensor]:
-        """What enters the first block, and what leaves each: (B, T, D)."""
-        x = [self.letters(tokens) + self.positions.weight[: tokens.shape[1]]]
-        for block in self.blocks:
-            x.append(block(x[-1]))
-        return x
+        read = pasts[0][0].shape[2] if pasts and pasts[0] else 0
+        x = self.letters(tokens) + self.positions.weight[read : read + tokens.shape[1]]  # (B, T, D)
+        for i, block in enumerate(self.blocks):
+            x = block(x, pasts[i] if pasts else None)
+        return F.linear(self.norm(x), self.letters.weight)
 
     def attention(self, tokens: Tensor) -> Tensor:
         """Every head of every layer, for one text: (1, T) to (L · H, T, T)."""
-        streams = zip(self.blocks, self.streams(tokens), strict=False)
-        return torch.cat([block.weights(x)[0] for block, x in streams if isinstance(block, Block)])
+        x, weights = self.letters(tokens) + self.positions.weight[: tokens.shape[1]], []
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            weights.append(block.weights(x)[0])
+            x = block(x)
+        return torch.cat(weights)
 
 
 class GPT(Lab):
@@ -113,7 +120,7 @@ class GPT(Lab):
     datasets = ("bundled", "tinyshakespeare")
     accepts = ("text",)
     many_threads = True
-    state = ("net", "optimizer", "prompt", "take")
+    state = ("net", "optimizer", "prompt")
     layout = """
         loss     attention attention chances
         letters  attention attention chances
@@ -124,9 +131,8 @@ class GPT(Lab):
     def build(self) -> None:
         text, context = load_text(self.dataset), self.hp.context
         codes, numbers = torch.frombuffer(bytearray(text, "utf-32-le"), dtype=torch.int32).unique(return_inverse=True)
-        self.alphabet = [chr(code) for code in codes.tolist()]
+        self.alphabet = "".join(chr(code) for code in codes.tolist())  # sorted
         self.shown = tuple(VISIBLE.get(letter, letter) for letter in self.alphabet)
-        self.number = {letter: i for i, letter in enumerate(self.alphabet)}
         data = numbers.to(self.device)  # (characters,)
         self.text, self.held_out = data[: len(data) * 9 // 10], data[len(data) * 9 // 10 :]
         if len(self.held_out) <= context:
@@ -140,7 +146,7 @@ class GPT(Lab):
         matrices, gains = ([p for p in self.net.parameters() if p.ndim == n] for n in (2, 1))
         self.optimizer = torch.optim.AdamW(matrices, betas=(0.9, 0.99), fused=True)
         self.optimizer.add_param_group({"params": gains, "weight_decay": 0.0})
-        self.prompt, self.written, self.take = text[:24], text[:24], 0
+        self.prompt = self.written = text[:24]
         self.known: tuple[tuple[int, str], Tensor] | None = None  # the prompt's last logits, and when they held
         self.changed("batch_size")
 
@@ -204,7 +210,7 @@ class GPT(Lab):
         help="Mean of -log p of the right next character. Guessing among V characters costs ln V: 4.17 for 65.")
 
     def tokens(self, text: str) -> Tensor:
-        return torch.tensor([[self.number[letter] for letter in text[-self.hp.context:]]], device=self.device)  # (1, T)
+        return torch.tensor([[self.alphabet.index(c) for c in text[-self.hp.context:]]], device=self.device)  # (1, T)
 
     def chances_of(self, logits: Tensor) -> Tensor:
         """Probabilities (V,) after temperature, top-k and top-p (Holtzman et al., 2020)."""
@@ -241,35 +247,34 @@ class GPT(Lab):
         help="What it writes after the text you gave. Colour is probability; hover for what else it weighed."))
     def writing(self) -> Generator[None, None, TextData]:
         text, given, chances, others = self.prompt, len(self.prompt), [], []
-        logits = self.next_logits()
-        torch.rand(self.take)  # another take begins at another place of the watcher's random numbers
-        for _ in range(LETTERS):
-            p = self.chances_of(logits)
+        pasts: list[Past] = []
+        for i in range(LETTERS):
+            if not pasts or pasts[0][0].shape[2] == self.hp.context:  # full: go on from the later half
+                new, pasts = text[-self.hp.context // (2 if pasts else 1) :], [[] for _ in self.net.blocks]
+            p = self.chances_of(self.net(self.tokens(new), pasts)[0, -1])
             best = p.topk(min(5, len(p)))
-            letters = [self.alphabet[i] for i in best.indices.tolist()]
+            letters = [self.alphabet[j] for j in best.indices.tolist()]
             others.append(tuple(zip(letters, best.values.tolist(), strict=True)))
             chosen = int(p.multinomial(1))
-            text, chances = text + self.alphabet[chosen], [*chances, float(p[chosen])]
-            yield
-            logits = self.net(self.tokens(text))[0, -1]
+            new = self.alphabet[chosen]
+            text, chances = text + new, [*chances, float(p[chosen])]
+            if i % 20 == 19:
+                yield
         self.written = text  # what a click on the n-th letter means
         return TextData(tuple(text), [math.nan] * given + chances, ((),) * given + tuple(others), given - 1)
 
     @writing.probe
     def writing(self, gesture: Gesture) -> None:
+        prompt = self.prompt
         if isinstance(gesture, Typed):
-            if unknown := sorted(set(gesture.text) - set(self.alphabet)):
-                raise LabError(f"The text it learns from has no {' '.join(unknown)}: write without.")
-            self.prompt = gesture.text or self.alphabet[0]
-        elif isinstance(gesture, Pick) and gesture.index < len(self.written):
-            letter = gesture.text if gesture.text in self.number else self.written[gesture.index]
-            self.prompt = self.written[: gesture.index] + letter
+            prompt = gesture.text or self.alphabet[0]
+        elif isinstance(gesture, Pick) and gesture.index < len(self.written):  # with another letter, or as it is
+            prompt = self.written[: gesture.index] + (gesture.text or self.written[gesture.index])
+        if unknown := sorted(set(prompt) - set(self.alphabet)):
+            raise LabError(f"The text it learns from has no {' '.join(unknown)}: write without.")
+        self.prompt = prompt
 
-    @action("Another take", probe=True, help="Let it write again from the same beginning, with other random numbers")
-    def another(self) -> None:
-        self.take += 1
-
-    @view(Points("Characters", hint="in the plane of their two main axes",
+    @view(Points("Characters", hint="two main axes",
         help="Each character's embedding, on the first two principal components: kin come to lie together."))
     def letters(self) -> PointsData:
         x = self.net.letters.weight - self.net.letters.weight.mean(0)  # (V, D)
