@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,19 @@ class RunSpec:
     dataset: str = ""  # "" is the lab's first
     seed: int = 0
     device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that changed the experiment after `step`: a live hyperparameter, a gesture that edits, an action."""
+
+    step: int
+    kind: Literal["set", "edit", "action"]
+    name: str  # of the hyperparameter, view or action
+    text: str  # for a person
+    old: Value = ""
+    new: Value = ""
+    gesture: Gesture | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +85,20 @@ class Open:
     run: int
     spec: RunSpec
     resume: Path | None = None
+    marks: tuple[Mark, ...] = ()  # what changed a former run, to be repeated at the same steps
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Open `run` where `parent` stood at its latest snapshot not after `step`, with some live hyperparameters changed.
+
+    With none changed it repeats what the parent did, bit for bit. Answered by Opened, whose step is the snapshot's.
+    """
+
+    run: int
+    parent: int
+    step: int
+    hyperparameters: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -181,7 +209,22 @@ class Quit:
 
 
 Command = (
-    Open | Close | Play | Pause | StepOnce | MicroStep | Set | Poke | Act | Look | Speed | Budget | Save | GoBack | Quit
+    Open
+    | Branch
+    | Close
+    | Play
+    | Pause
+    | StepOnce
+    | MicroStep
+    | Set
+    | Poke
+    | Act
+    | Look
+    | Speed
+    | Budget
+    | Save
+    | GoBack
+    | Quit
 )
 
 # ---------------------------------------------------------------------------- events (lossless, in order)

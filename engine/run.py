@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Generator
@@ -21,7 +22,7 @@ from engine.messages import (
     Diverged,
     Edited,
     Event,
-    Frame,
+    Mark,
     MetricBatch,
     Opened,
     Paused,
@@ -32,19 +33,22 @@ from engine.messages import (
     Status,
     WentBack,
 )
-from engine.payloads import Payload
-from engine.watch import no_trace, rendering, rng_state, set_rng_state
+from engine.tape import Reel, size_of
+from engine.watch import no_trace, rng_state, set_rng_state
+from engine.watcher import Rate, Watcher
 
-FRAME_INTERVAL = 1 / 30  # while training no view is drawn more often: drawing takes the interpreter from the steps
 FLUSH_INTERVAL = 0.05  # seconds between two conversions of metrics to numbers: one synchronisation each
 SNAPSHOT_SHARE = 0.01  # of the time may go into snapshots to go back to
-SNAPSHOT_INTERVAL = 2.0
+SNAPSHOT_INTERVAL = 1.0
+MEMORY = 256 << 20  # bytes of snapshots to branch from
 
 
 class Run:
     """A lab in training. Every method may raise what the lab raises; the session reports it."""
 
-    def __init__(self, number: int, spec: RunSpec, *, threads: int = 0) -> None:
+    def __init__(
+        self, number: int, spec: RunSpec, *, threads: int = 0, memory: int = MEMORY, marks: tuple[Mark, ...] = ()
+    ) -> None:
         self.number = number
         lab_class = load_lab(spec.lab)
         hp = make_params(lab_class.Params, spec.hyperparameters)
@@ -62,12 +66,16 @@ class Run:
         self.budget = 0.1
         self._stepping: Generator[str, None, Metrics | None] | None = None
         self._pending: list[Set] = []
+        self.marks: list[Mark] = []  # what changed the experiment so far
+        self._script = list(marks)  # what is to change it as it did before
         self.applied: list[Event] = []  # changes that took effect within a step; the session sends and empties it
         self._next_step_at = 0.0
         self._burst = 1
         self._metrics: list[tuple[int, Metrics]] = []
         self._flushed_at = 0.0
-        self._good = self._candidate = checkpoint.take(self.lab, values_of(hp), self.rng)
+        self.snapshots: Reel[checkpoint.Snapshot] = Reel(memory)
+        self._trusted = 0  # the step of the latest snapshot after which metrics were still finite
+        self._keep(checkpoint.take(self.lab, values_of(hp), self.rng))
         self._snapshot_at = time.perf_counter() + SNAPSHOT_INTERVAL
         self.watcher = Watcher(self)
         self._rate = Rate()
@@ -117,9 +125,10 @@ class Run:
 
     def _many_steps(self, count: int) -> None:
         """As many whole steps, with as little around them as can be."""
-        if self._pending:
-            self._apply_pending()
+        self._before_step()
         lab, metrics = self.lab, self._metrics
+        if self._script:
+            count = min(count, self._script[0].step - lab.step_count)
         for _ in range(count):
             returned = advance(lab)
             if returned:
@@ -147,9 +156,32 @@ class Run:
             raise
 
     def _begin_step(self) -> Any:
+        self._before_step()
+        return self.lab.step()
+
+    def _before_step(self) -> None:
+        """Apply what waits for this step: live hyperparameters, and the marks of a run that is repeated."""
+        while self._script and self._script[0].step <= self.lab.step_count:
+            self._repeat(self._script.pop(0))
         if self._pending:
             self._apply_pending()
-        return self.lab.step()
+
+    def _repeat(self, mark: Mark) -> None:
+        if mark.kind == "set":
+            self.applied.append(self._apply(Set(self.number, mark.name, mark.new), False))
+        elif mark.kind == "edit":
+            handler = views_of(self.lab)[mark.name].on_edit
+            assert handler is not None
+            handler(self.lab, mark.gesture)
+            self._mark(mark)
+            self.applied.append(Edited(self.number, self.lab.step_count, mark.text))
+        else:
+            actions_of(self.lab)[mark.name].method(self.lab)
+            self._mark(mark)
+            self.applied.append(Edited(self.number, self.lab.step_count, mark.text))
+
+    def _mark(self, mark: Mark) -> None:
+        self.marks.append(dataclasses.replace(mark, step=self.lab.step_count))
 
     def _end_step(self, metrics: Metrics | None) -> None:
         self._stepping, self.phase = None, ""
@@ -216,6 +248,8 @@ class Run:
             raise
         new: Value = getattr(self.lab.hp, command.name)
         self.watcher.changed()
+        if not view_only:
+            self._mark(Mark(0, "set", command.name, f"{command.name} = {new}", old, new))
         return Changed(self.number, self.lab.step_count, command.name, old, new, view_only)
 
     def _apply_pending(self) -> None:
@@ -234,6 +268,7 @@ class Run:
             self.watcher.changed(restart=True)
             return []
         self._between_steps(lambda: handler(self.lab, command.gesture))
+        self._mark(Mark(0, "edit", command.view, view.description.title, gesture=command.gesture))
         return [Edited(self.number, self.lab.step_count, view.description.title)]
 
     def act(self, command: Act) -> list[Event]:
@@ -245,6 +280,7 @@ class Run:
             self.watcher.changed(restart=True)
             return []
         self._between_steps(lambda: action.method(self.lab))
+        self._mark(Mark(0, "action", command.action, action.title))
         return [Edited(self.number, self.lab.step_count, action.title)]
 
     def _between_steps(self, change: Callable[[], Any]) -> None:
@@ -286,7 +322,7 @@ class Run:
         if not found:
             return None
         step, name, value = min(found)
-        back_to = self._good.step if self._good.step < step else None
+        back_to = self._trusted if self._trusted < step else None
         return Diverged(self.number, step, name, value, self._likely_cause(), back_to)
 
     def _likely_cause(self) -> str:
@@ -302,15 +338,19 @@ class Run:
         return "Numbers grew beyond what 32 bits hold."
 
     def _keep_snapshot(self, now: float) -> None:
-        """Keep a state to go back to. One taken now is trusted only once later metrics are finite: the loss is
-        computed before the update that may spoil the weights."""
+        """Keep a state to go back to, or to branch from. One taken now is trusted only once later metrics are finite:
+        the loss is computed before the update that may spoil the weights."""
         if now < self._snapshot_at or self._stepping is not None:
             return
-        if self.lab.step_count > self._candidate.step:
-            self._good = self._candidate
-        self._candidate = self.snapshot()
+        latest = self.snapshots.steps[-1]
+        if self.lab.step_count > latest:
+            self._trusted = latest
+            self._keep(self.snapshot())
         cost = time.perf_counter() - now
         self._snapshot_at = now + max(SNAPSHOT_INTERVAL, cost / SNAPSHOT_SHARE)
+
+    def _keep(self, snapshot: checkpoint.Snapshot) -> None:
+        self.snapshots.add(snapshot.step, snapshot, size_of(snapshot.state))
 
     def snapshot(self) -> checkpoint.Snapshot:
         """The state between two steps; a step under way is finished first."""
@@ -331,14 +371,21 @@ class Run:
         checkpoint.put(self.lab, snapshot)
         set_rng_state(snapshot.rng, self.lab.device)
         self.rng = rng_state(self.lab.device)
-        self._good = self._candidate = snapshot
+        self.spec = dataclasses.replace(self.spec, hyperparameters=values_of(self.lab.hp))
+        self.snapshots.cut(snapshot.step - 1)
+        self._keep(snapshot)
+        self._trusted = snapshot.step
+        self.marks = [mark for mark in self.marks if mark.step <= snapshot.step]
         self.watcher.changed(restart=True)
 
     def go_back(self) -> list[Event]:
         """Return to the last state known to be finite."""
         before = values_of(self.lab.hp)
         self.playing = False
-        self.restore(self._good)
+        self._script.clear()
+        good = self.snapshots.nearest(self._trusted)
+        assert good is not None
+        self.restore(good)
         step = self.lab.step_count
         events: list[Event] = [WentBack(self.number, step)]
         for name, value in values_of(self.lab.hp).items():
@@ -383,120 +430,3 @@ def _numbers(values: list[Any]) -> Any:
         stacked = torch.stack([v.detach().reshape(()).float() for _, v in tensors]).cpu().numpy()
         numbers[[i for i, _ in tensors]] = stacked
     return numbers
-
-
-class Rate:
-    """Steps per second over the last second."""
-
-    def __init__(self) -> None:
-        self._done: list[tuple[float, int]] = []
-
-    def add(self, steps: int) -> None:
-        now = time.perf_counter()
-        self._done.append((now, steps))
-        while self._done and now - self._done[0][0] > 1.0:
-            self._done.pop(0)
-
-    def per_second(self, now: float) -> float:
-        recent = [(at, steps) for at, steps in self._done if now - at <= 1.0]
-        if len(recent) < 2:
-            return 0.0
-        span = max(recent[-1][0] - recent[0][0], 1e-9)
-        return sum(steps for _, steps in recent[1:]) / span
-
-
-class Watcher:
-    """Renders the visible views of a run, each as often as its share of the budget allows."""
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.visible: tuple[str, ...] = ()
-        self._version = 0
-        self._shown: dict[str, int] = {}  # the version that each view was last rendered at
-        self._due: dict[str, float] = {}
-        self._slices: dict[str, tuple[Generator[None, None, Payload], int]] = {}
-        self._cost: dict[str, float] = {}
-        self._spent: list[tuple[float, float]] = []
-
-    def changed(self, *, restart: bool = False) -> None:
-        """There is something new to see; `restart` also begins anew what is half rendered, and draws it at once."""
-        self._version += 1
-        if restart:
-            self._slices.clear()
-            self._due.clear()
-
-    def look(self, views: tuple[str, ...], drawn: dict[str, float]) -> None:
-        """Which views are visible, and what the window spent on drawing them since last time."""
-        known = views_of(self.run.lab)
-        fresh = set(views) - set(self.visible)
-        self.visible = tuple(name for name in views if name in known)
-        for name in fresh:
-            self._shown.pop(name, None)
-        for name in set(self._slices) - set(self.visible):
-            del self._slices[name]
-        now = time.perf_counter()
-        for name, seconds in drawn.items():
-            self._spend(now, seconds)
-            if name in self._due:
-                self._due[name] += seconds * max(1, len(self.visible)) / self.run.budget
-
-    def wait(self, now: float) -> float:
-        """Seconds until a visible view that shows something old may be rendered; infinite where all are fresh."""
-        stale = [name for name in self.visible if name in self._slices or self._shown.get(name) != self._version]
-        if stale and not self.run.playing:
-            return 0.0
-        return max(0.0, min((self._due.get(name, 0.0) for name in stale), default=math.inf) - now)
-
-    def next_due(self, now: float) -> str | None:
-        """The view to render next, if one may be rendered now."""
-        if not self.run.playing:
-            stale = [name for name in self.visible if self._shown.get(name) != self._version]
-            half = [name for name in stale if name in self._slices]
-            # cheap views first; what takes long follows in slices
-            return min(stale, key=lambda n: (n in half, self._cost.get(n, 0.0))) if stale else None
-        ready = [
-            name
-            for name in self.visible
-            if self._due.get(name, 0.0) <= now and (name in self._slices or self._shown.get(name) != self._version)
-        ]
-        return min(ready, key=lambda name: self._due.get(name, 0.0)) if ready else None
-
-    def render(self, name: str) -> Frame | None:
-        """Render one slice of a view; a Frame once it is complete. Raises what the view raises."""
-        begun = time.perf_counter()
-        slices, version = self._slices.pop(name, (None, self._version))
-        if slices is None:
-            slices = rendering(self.run.lab, name)
-            self._cost[name] = 0.0
-        payload = None
-        try:
-            next(slices)
-            self._slices[name] = (slices, version)
-        except StopIteration as stop:
-            payload = stop.value
-            self._shown[name] = version
-        except BaseException:
-            self._shown[name] = version  # a view that raises is tried again only when the run has changed
-            self._postpone(name, time.perf_counter() - begun + 0.1)
-            raise
-        spent = time.perf_counter() - begun
-        self._cost[name] += spent
-        self._spend(begun, spent)
-        self._postpone(name, spent)
-        if payload is None:
-            return None
-        return Frame(self.run.number, name, self.run.lab.step_count, self.run.phase, payload, self._cost[name])
-
-    def _postpone(self, name: str, spent: float) -> None:
-        interval = spent * len(self.visible) / self.run.budget
-        interval = interval if name in self._slices else max(FRAME_INTERVAL, interval)
-        self._due[name] = time.perf_counter() + interval
-
-    def _spend(self, now: float, seconds: float) -> None:
-        self._spent.append((now, seconds))
-        while self._spent and now - self._spent[0][0] > 2.0:
-            self._spent.pop(0)
-
-    def share(self, now: float) -> float:
-        """The share of the last two seconds that went into rendering and drawing."""
-        return sum(seconds for at, seconds in self._spent if now - at <= 2.0) / 2.0

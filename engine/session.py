@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.messages import (
     Act,
+    Branch,
     Budget,
     Close,
     Closed,
@@ -62,7 +63,7 @@ STATUS_INTERVAL = 0.1
 class Session:
     """The worker thread and its mailboxes. Methods may be called from any thread; none of them waits for training."""
 
-    def __init__(self, *, threads: int = 0) -> None:
+    def __init__(self, *, threads: int = 0, memory: int = 256 << 20) -> None:
         self._inbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._events: list[Event] = []
@@ -70,7 +71,7 @@ class Session:
         self._frames: dict[tuple[int, str], Frame] = {}
         self._status: dict[int, Status] = {}
         self._runs: dict[int, Run] = {}
-        self._threads = threads
+        self._limits: Any = {"threads": threads, "memory": memory}
         self.devices: dict[str, str] = {}  # once torch is loaded: what this machine computes on, the fastest first
         self._status_at = 0.0
         # daemon, so that an interpreter that exits without quit() reaches atexit; quit() joins in any case
@@ -200,6 +201,8 @@ class Session:
         try:
             if isinstance(command, Open):
                 self._open(command)
+            elif isinstance(command, Branch):
+                self._branch(command)
             elif run is not None:  # a run closed meanwhile: what is said to it is void
                 self._carry_out(command, run)
                 self._flush(run, force=not run.playing)
@@ -219,11 +222,11 @@ class Session:
         curves: Series = {}
         try:
             if command.resume is None:
-                run = Run(command.run, command.spec, threads=self._threads)
+                run = Run(command.run, command.spec, **self._limits, marks=command.marks)
             else:
                 spec, snapshot, curves = checkpoint.load(command.resume)
                 spec = RunSpec(spec.lab, spec.hyperparameters, spec.dataset, spec.seed, command.spec.device)
-                run = Run(command.run, spec, threads=self._threads)
+                run = Run(command.run, spec, **self._limits)
                 run.restore(snapshot)
         except DataMissing as missing:
             self._post(NeedsData(command.run, command.spec, missing.dataset, str(missing)))
@@ -233,6 +236,23 @@ class Session:
         if curves:
             with self._lock:
                 self._metrics.append(MetricBatch(command.run, curves))
+        self._post_state(run)
+
+    def _branch(self, command: Branch) -> None:
+        from engine.lab import LabError
+        from engine.run import Run
+
+        parent = self._runs.get(command.parent)
+        snapshot = parent.snapshots.nearest(command.step) if parent else None
+        if parent is None or snapshot is None:
+            raise LabError("the run to branch from is closed")
+        run = Run(command.run, parent.spec, **self._limits)
+        run.restore(snapshot)
+        run.marks = [mark for mark in parent.marks if mark.step <= snapshot.step]
+        changed = [e for name, value in command.hyperparameters.items() for e in run.set(Set(command.run, name, value))]
+        self._runs[command.run] = run
+        self._post(run.opened())
+        self._post_all(changed)
         self._post_state(run)
 
     def _carry_out(self, command: Command, run: Run) -> None:
@@ -308,6 +328,8 @@ def _what(command: Command) -> str:
             return "open"
         case Open():
             return "resume"
+        case Branch():
+            return "branch"
         case Save():
             return "save"
         case Set(name=name):

@@ -249,6 +249,73 @@ def test_resumed_is_uninterrupted(session: Session, tmp_path: Path) -> None:
     assert same_as_reference(snapshot, seed=5)
 
 
+def test_a_branch_repeats_the_original_or_goes_its_own_way(session: Session, tmp_path: Path) -> None:
+    reader = Reader(session)
+    session.send(m.Open(1, m.RunSpec("tiny", seed=6)))
+    for _ in range(4):
+        session.send(m.StepOnce(1))
+    session.send(m.Save(1, tmp_path / "four"))
+    session.send(m.Open(2, m.RunSpec("tiny"), resume=tmp_path / "four"))
+    for _ in range(3):
+        session.send(m.StepOnce(2))
+    session.send(m.Branch(3, parent=2, step=6))
+    session.send(m.Branch(4, parent=2, step=6, hyperparameters={"lr": 0.5}))
+    assert reader.event(m.Opened, run=3).step == 4  # the latest snapshot not after step 6
+    assert reader.event(m.Opened, run=4).spec.hyperparameters["lr"] == 0.01
+    assert reader.event(m.Changed, run=4).step == 4
+    for run in (3, 4):
+        for _ in range(5):
+            session.send(m.StepOnce(run))
+    session.send(m.Branch(5, parent=2, step=0, hyperparameters={"width": 3}))
+    assert "rebuilds" in reader.event(m.Failed, run=5, what="branch").summary
+    session.send(m.Branch(6, parent=99, step=0))
+    assert "closed" in reader.event(m.Failed, run=6, what="branch").summary
+    saved = [saved_state(session, reader, run, tmp_path / f"{run}") for run in (3, 4)]
+    assert [step for step, _ in saved] == [9, 9]
+    assert same_as_reference(saved[0][1], seed=6)
+    assert not same_as_reference(saved[1][1], seed=6)
+
+
+def test_marks_repeat_a_run(session: Session, tmp_path: Path) -> None:
+    reader = Reader(session)
+    session.send(m.Open(1, m.RunSpec("tiny", seed=6)))
+    for step in range(12):
+        session.send(m.StepOnce(1))
+        if step == 2:
+            session.send(m.Set(1, "lr", 0.1))
+        if step == 5:
+            session.send(m.MicroStep(1))
+            session.send(m.Set(1, "noise", 0.7))  # acts at the next step
+            session.send(m.Poke(1, "weights", WeightEdit(0, 1, 1, 0.25), edit=True))
+        if step == 8:
+            session.send(m.Act(1, "shrink"))
+            session.send(m.Poke(1, "slow", Pick(1)))
+            session.send(m.Set(1, "shown", 2))
+    session.send(m.Save(1, tmp_path / "first"))
+    reader.event(m.Saved)
+    marks = session._runs[1].marks
+    assert [(mark.step, mark.kind, mark.name) for mark in marks] == [
+        (3, "set", "lr"),
+        (7, "edit", "weights"),
+        (7, "set", "noise"),
+        (10, "action", "shrink"),
+    ]
+    session.send(m.Open(2, m.RunSpec("tiny", seed=6), marks=tuple(marks)))
+    session.send(m.Play(2))
+    reader.until(lambda: reader.status and reader.status.run == 2 and reader.status.step >= 13)
+    session.send(m.Pause(2))
+    session.send(m.Close(1))
+    session.send(m.Open(3, m.RunSpec("tiny", seed=6), marks=tuple(marks)))
+    for _ in range(13):
+        session.send(m.StepOnce(3))
+    _, again = saved_state(session, reader, 3, tmp_path / "again")
+    _, first, _ = engine.checkpoint.load(tmp_path / "first")
+    assert again.step == first.step == 13
+    state = dict(first.state) | {"chosen": 0}  # a probe is no mark
+    assert same(dict(again.state), state)
+    assert same(again.rng[0], first.rng[0])
+
+
 def test_live_hyperparameters_act_between_steps_and_keep_the_weights(session: Session) -> None:
     reader = Reader(session)
     session.send(m.Open(1, m.RunSpec("tiny")))
