@@ -59,7 +59,7 @@ class PointsData:
 
 @dataclass(frozen=True)
 class FieldData:
-    """A function over a rectangle: values (H, W), row 0 at the top (largest y)."""
+    """A function over a rectangle: values (H, W), row 0 at the top (largest y), sampled up to and at its edges."""
 
     values: Array
     extent: Extent

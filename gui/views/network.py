@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPainterPath, QPen, QPixmap, QTextDocument
+from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen, QTextDocument
 
 from engine.payloads import Array, NetworkData, UnitPick, WeightEdit
 from gui import colour, theme
 from gui.format import number
 from gui.views.base import ViewWidget
-from gui.views.network_paint import Edges, Layout, mixtures, opacity_of, strongest, thickness
+from gui.views.network_paint import Edges, Layout, frame_of, mixtures, opacity_of, strongest, thickness
 from gui.views.parts import Chip, Throttle, faded, image_of, is_vector, paint_focus, polygon, small
 from gui.views.weight_editor import WeightEditor
 
@@ -41,7 +41,6 @@ class NetworkView(ViewWidget):
         self.editing: tuple[int, int, int] | None = None
         self._picture: QImage | None = None
         self._thumbnails: list[QImage | None] = []
-        self._frames: dict[tuple[Any, ...], QPixmap] = {}
         self._shown: tuple[Array, ...] = ()
         self._old = 0.0
         # the colours of positive and negative weights: those of the signed colour map
@@ -201,7 +200,7 @@ class NetworkView(ViewWidget):
             return
         maps = self._thumbnails[layer] if layer < len(self._thumbnails) else None
         tall = 0 if maps is None else maps.height() // layout.sizes[layer]
-        frame = self._frame(layout.side[layer])
+        frame = frame_of(layout.side[layer], self.devicePixelRatioF(), look.panel, look.muted)
         painter.setFont(small(self.font(), 0.8))
         metrics = QFontMetricsF(painter.font())
         for unit in range(layout.sizes[layer]):
@@ -211,7 +210,7 @@ class NetworkView(ViewWidget):
             text, ink = "", QColor(look.text)
             if maps is not None and not chosen:
                 painter.drawImage(box, maps, QRectF(0, unit * tall, maps.width(), tall))
-                painter.drawPixmap(box.topLeft() - QPointF(1, 1), frame)
+                painter.drawImage(box.topLeft() - QPointF(1, 1), frame)
                 self._paint_bias(painter, layer, unit, box)
                 continue
             if maps is not None:
@@ -241,28 +240,6 @@ class NetworkView(ViewWidget):
         painter.setPen(QPen(QColor(theme.current().panel), 1))
         painter.setBrush(self._signs[bias < 0])
         painter.drawEllipse(box.bottomLeft() + QPointF(1, -1), radius, radius)
-
-    def _frame(self, side: float) -> QPixmap:
-        """A rounded frame laid over a map: much faster than filling rounded squares with the map."""
-        ratio, look = self.devicePixelRatioF(), theme.current()
-        key = (side, ratio, look.name)
-        if key not in self._frames:
-            if len(self._frames) > 32:
-                self._frames.clear()
-            pixmap = QPixmap(round((side + 2) * ratio), round((side + 2) * ratio))
-            pixmap.setDevicePixelRatio(ratio)
-            pixmap.fill(Qt.GlobalColor.transparent)
-            painter = QPainter(pixmap)
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            box, path = QRectF(1, 1, side, side), QPainterPath()
-            path.addRect(box)
-            path.addRoundedRect(box, 4, 4)  # odd-even: the corners alone
-            painter.fillPath(path, QColor(look.panel))
-            painter.setPen(QPen(QColor(look.muted), 1))
-            painter.drawRoundedRect(box, 4, 4)
-            painter.end()
-            self._frames[key] = pixmap
-        return self._frames[key]
 
     def _paint_names(self, painter: QPainter, layout: Layout) -> None:
         data, look = self.payload, theme.current()
@@ -343,7 +320,7 @@ class NetworkView(ViewWidget):
         if data.thumbnails is not None and data.thumbnails[layer].size and self.height() >= 200:
             maps = data.thumbnails[layer]
             image = image_of(maps[unit], "diverging", *colour.limits(maps, "diverging"))
-        side = min(110.0, self.height() * 0.5) if image is not None else 0.0
+        side = min(110.0, self.height() * 0.33) if image is not None else 0.0
         document = QTextDocument()
         document.setDefaultFont(small(self.font(), 0.92))
         document.setDocumentMargin(0)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF
-from PySide6.QtGui import QImage, QPainterPath
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 
 from engine.payloads import Array
 
@@ -172,3 +173,22 @@ def mixtures(positive: Array, negative: Array) -> Array:
     rgb = ((minus * negative + plus * positive) / np.maximum(total, 1e-9) * alpha).astype(np.uint32)
     packed: Array = (alpha[..., 0] * 255).astype(np.uint32) << 24 | rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2]
     return packed.ravel()
+
+
+@lru_cache(maxsize=32)
+def frame_of(side: float, ratio: float, corners: str, line: str) -> QImage:
+    """A rounded frame to lay over a map: much faster than filling rounded squares with the map."""
+    pixels = round((side + 2) * ratio)
+    image = QImage(pixels, pixels, QImage.Format.Format_ARGB32_Premultiplied)
+    image.setDevicePixelRatio(ratio)
+    image.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(image)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    box, path = QRectF(1, 1, side, side), QPainterPath()
+    path.addRect(box)
+    path.addRoundedRect(box, 4, 4)  # odd-even: the corners alone
+    painter.fillPath(path, QColor(corners))
+    painter.setPen(QPen(QColor(line), 1))
+    painter.drawRoundedRect(box, 4, 4)
+    painter.end()
+    return image
