@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from torch.nn import functional as F
 from engine import checkpoint
 from engine.benchmarks.dense import epochs_per_second, numpy_epoch
 from engine.data.errors import DataError
-from engine.hyperparameters import make_params, values_of
-from engine.lab import LabError, advance, start, views_of
+from engine.hyperparameters import make_params, parse_settings, values_of
+from engine.lab import LabError, advance, descriptions_of, start, views_of
 from engine.labs.foundations.dense_network import DenseNetwork
 from engine.nn.dense import ACTIVATIONS, Room
 from engine.nn.optimizers import OPTIMIZERS, update
@@ -349,7 +350,22 @@ def test_drawing_gives_a_task() -> None:
     assert "test accuracy" not in last
 
 
-# --------------------------------------------------------------------------------------------- benchmark
+# ----------------------------------------------------------------------------------- guide and benchmark
+
+
+def test_the_guides_links_can_be_followed() -> None:
+    guide = (Path(__file__).parents[2] / "assets" / "guides" / "dense_network.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\((set|view):([^)]*)\)", guide)
+    assert len(links) > 15
+    for kind, target in links:
+        if kind == "view":
+            assert target in descriptions_of(DenseNetwork)
+            continue
+        settings = dict(pair.split("=") for pair in target.split("&"))
+        assert settings.pop("dataset", "circle") in DenseNetwork.datasets
+        parse_settings(DenseNetwork.Params, [f"{name}={value}" for name, value in settings.items()])
+    for description in descriptions_of(DenseNetwork).values():
+        assert f"**{description.title}**" in guide
 
 
 def test_the_benchmark_drives_the_lab_and_numpy() -> None:
