@@ -146,7 +146,7 @@ class GPT(Lab):
         matrices, gains = ([p for p in self.net.parameters() if p.ndim == n] for n in (2, 1))
         self.optimizer = torch.optim.AdamW(matrices, betas=(0.9, 0.99), fused=True)
         self.optimizer.add_param_group({"params": gains, "weight_decay": 0.0})
-        self.prompt = self.written = text[:24]
+        self.prompt = self.written = text[:24].rsplit(" ", 1)[0]  # whole words
         self.known: tuple[tuple[int, str], Tensor] | None = None  # the prompt's last logits, and when they held
         self.changed("batch_size")
 
@@ -237,7 +237,7 @@ class GPT(Lab):
         names = [f"layer {i + 1} head {j + 1}" for i in range(self.hp.layers) for j in range(int(self.hp.heads))]
         return HeatmapData(self.net.attention(tokens), shown, shown, tuple(names))  # (L · H, T, T)
 
-    @view(Bars("Next character", high=1, hint="after the text you gave",
+    @view(Bars("Next character", high=1, hint="after your text",
         help="The likeliest next characters, after temperature, top-k and top-p: these are the chances it draws from."))
     def chances(self) -> BarsData:
         chances, order = self.chances_of(self.next_logits()).topk(min(12, len(self.alphabet)))
