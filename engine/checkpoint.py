@@ -255,8 +255,8 @@ def writing(path: Path) -> Any:
         raise
 
 
-def _members(path: Path, wanted: tuple[str, ...]) -> list[bytes]:
-    """Read members of the zip. Raises CheckpointError for anything but what `save` writes."""
+def _members(path: Path) -> list[bytes]:
+    """Read the members of the zip. Raises CheckpointError for anything but what `save` writes."""
     try:
         size = path.stat().st_size
         with zipfile.ZipFile(path) as archive:
@@ -269,7 +269,7 @@ def _members(path: Path, wanted: tuple[str, ...]) -> list[bytes]:
                     raise CheckpointError(f"{path.name} is damaged: {entry.filename} claims {entry.file_size:,} bytes")
             if entries[MEMBERS[0]].file_size > LARGEST_JSON:
                 raise CheckpointError(f"{path.name} is damaged: its description is too large")
-            return [archive.read(name) for name in wanted]
+            return [archive.read(name) for name in MEMBERS]
     except CheckpointError:
         raise
     except OSError as error:
@@ -292,8 +292,9 @@ def _header(path: Path, data: bytes) -> Header:
 
 
 def read_spec(path: Path) -> RunSpec:
-    """Which run a file holds, without torch. Raises CheckpointError."""
-    return _header(path, _members(path, MEMBERS[:1])[0]).spec()
+    """Which run a file holds, without torch. All of it is read, so that its checksums tell a damaged file now rather
+    than once another lab was closed for it. Raises CheckpointError."""
+    return _header(path, _members(path)[0]).spec()
 
 
 def _series(steps: torch.Tensor, values: torch.Tensor) -> Any:
@@ -306,7 +307,7 @@ def load(path: Path) -> tuple[RunSpec, Snapshot, Series]:
     """Read a checkpoint: its run, its state and the curves kept with it. Raises CheckpointError."""
     from safetensors.torch import load as from_bytes
 
-    described, packed = _members(path, MEMBERS)
+    described, packed = _members(path)
     header = _header(path, described)
     try:
         tensors = from_bytes(packed)

@@ -270,6 +270,20 @@ class MetricHistory:
         series = self._series.get(name)
         return series.decimated(first_step, last_step, max(1, buckets)) if series else EMPTY
 
+    def thinned(self, points: int) -> dict[str, tuple[Ints, Floats]]:
+        """Steps and means of every metric in at most `points` entries (at least 4), the newest point among them: what
+        is kept with a checkpoint. Shorter histories are whole."""
+        first, newest = self.span() or (0, 0)
+        kept: dict[str, tuple[Ints, Floats]] = {}
+        for name in self.names():
+            found = self.decimated(name, first, newest, points - 4)
+            step, value = self.last(name) or (0, 0.0)
+            steps, means = found.steps.copy(), found.mean.copy()
+            if steps[-1] < step:
+                steps, means = np.append(steps, step), np.append(means, value)
+            kept[name] = steps, means
+        return kept
+
     def span(self, names: tuple[str, ...] = ()) -> tuple[int, int] | None:
         """The first and the last step of some metrics (of all), None where there is no point."""
         found = [self._series[name] for name in names or self.names() if name in self._series]

@@ -23,6 +23,7 @@ from engine.data.catalogue import CATALOGUE
 from engine.hyperparameters import Hyperparameter, Value
 from engine.messages import LabInfo
 from gui import format
+from gui.drops import dropped_session
 from gui.knobs import CalmCombo, FlagKnob, Knob, make_knob
 
 WIDTH = 260
@@ -289,6 +290,8 @@ class ControlPanel(QFrame):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         urls = event.mimeData().urls()
+        if dropped_session(event.mimeData()) is not None:
+            return  # for the window to open
         if self._info is not None and self._info.accepts and len(urls) == 1 and urls[0].isLocalFile():
             event.acceptProposedAction()
 

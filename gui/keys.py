@@ -14,6 +14,7 @@ EVERYWHERE: Section = (
     "Everywhere",
     (
         ("F1", "These keys"),
+        ("Ctrl+O", "Open a saved session"),
         ("Ctrl+,", "Settings"),
         ("F11", "Full screen"),
         ("Ctrl+Q", "Quit"),
@@ -31,6 +32,7 @@ LAB: Section = (
     "In a lab",
     (
         ("Space", "Play and pause"),
+        ("Ctrl+S", "Save the session"),
         ("Esc", "Back to all labs"),
     ),
 )

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QPaintEvent
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QKeySequence, QPaintEvent
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
-from engine.discovery import catalogue, find_card
+from engine.discovery import UnknownLab, catalogue, find_card
 from gui import crash_log, theme
+from gui.drops import dropped_session
 from gui.gallery import Gallery
 from gui.header import Header
 from gui.notice import Notice, Relay
@@ -66,6 +67,9 @@ class MainWindow(QMainWindow):
         crash_log.on_exception(self._relay.tell)
         self.pages = QStackedWidget()
         self.pages.addWidget(self.gallery)
+        self.pages.currentChanged.connect(self._page_changed)
+        self._page_changed()
+        self.setAcceptDrops(True)
         self._centre = QWidget()
         column = QVBoxLayout(self._centre)
         column.setContentsMargins(0, 0, 0, 0)
@@ -86,6 +90,10 @@ class MainWindow(QMainWindow):
         standard = QKeySequence.StandardKey
         self._action("Find a lab", _key(standard.Find, "Ctrl+F"), self._find, in_menu=False)
         self._action("Open session…", _key(standard.Open, "Ctrl+O"), self._choose_session)
+        self._saving = (
+            self._action("Save session", _key(standard.Save, "Ctrl+S"), self._save),
+            self._action("Save session as…", _key(standard.SaveAs, "Ctrl+Shift+S"), self._save_as),
+        )
         self._menu.addSeparator()
         self._action("Settings…", _key(standard.Preferences, "Ctrl+,"), self.show_settings)
         self._action("Full screen", _key(standard.FullScreen, "F11"), self._toggle_full_screen)
@@ -94,13 +102,14 @@ class MainWindow(QMainWindow):
         self._menu.addSeparator()
         self._action("Quit", _key(standard.Quit, "Ctrl+Q"), self.close)
 
-    def _action(self, text: str, key: QKeySequence, slot: Callable[[], object], *, in_menu: bool = True) -> None:
+    def _action(self, text: str, key: QKeySequence, slot: Callable[[], object], *, in_menu: bool = True) -> QAction:
         action = QAction(text, self)
         action.setShortcut(key)
         action.triggered.connect(lambda: slot())
         self.addAction(action)
         if in_menu:
             self._menu.addAction(action)
+        return action
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and self.in_lab:
@@ -182,24 +191,53 @@ class MainWindow(QMainWindow):
         self.header.show_home()
         self.gallery.focus_lab(self.workbench.lab_id)
 
+    # ------------------------------------------------------------------ saved sessions
+
     def open_session(self, path: Path) -> None:
-        """Go on with a saved session; a file that cannot be read is named in the notice."""
+        """Go on with a saved session. A file that cannot be read is named in the notice, and what is open stays."""
         from engine.checkpoint import CheckpointError, read_spec
 
         try:
             spec: RunSpec = read_spec(path)
-            self.open_lab(spec.lab, resume=path)
-        except (CheckpointError, KeyError) as error:
+            find_card(spec.lab)
+        except (CheckpointError, UnknownLab) as error:
             self.notice.show_text(str(error))
+            return
+        self.notice.hide()
+        given = spec.hyperparameters
+        self.open_lab(spec.lab, resume=path, values=given, dataset=spec.dataset, seed=spec.seed)
 
     def _choose_session(self) -> None:
         from PySide6.QtWidgets import QFileDialog
 
-        name, _ = QFileDialog.getOpenFileName(
-            self, "Open session", "", "Deepscope sessions (*.deepscope);;All files (*)"
-        )
-        if name:
-            self.open_session(Path(name))
+        if self.findChild(QFileDialog) is not None:
+            return
+        dialog = QFileDialog(self, "Open session", "", "Deepscope sessions (*.deepscope);;All files (*)")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(lambda name: self.open_session(Path(name)))
+        dialog.open()
+
+    def _save(self) -> None:
+        if self.workbench is not None:
+            self.workbench.saving.save()
+
+    def _save_as(self) -> None:
+        if self.workbench is not None:
+            self.workbench.saving.save_as()
+
+    def _page_changed(self) -> None:
+        for action in self._saving:
+            action.setEnabled(self.in_lab)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dropped_session(event.mimeData()) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        if (path := dropped_session(event.mimeData())) is not None:
+            event.acceptProposedAction()
+            self.open_session(path)
 
     def _set_title(self, title: str, subtitle: str) -> None:
         self._title = title, subtitle

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 from PySide6.QtCore import QObject
 
@@ -13,7 +14,7 @@ from gui import format
 from gui.control_panel import dataset_title
 from gui.data_offer import Download
 from gui.error_banner import Choice, ErrorBanner, report_of
-from gui.runs import Runs
+from gui.runs import Pending, Runs
 from gui.toast import Toast
 from gui.view_grid import BuildingPage, ViewGrid
 
@@ -40,7 +41,7 @@ class Problems(QObject):
         pending = self.runs.drop_pending()
         details, report = ("", "") if event.expected else (event.traceback, report_of(event))
         if self.runs.run is not None:
-            again = ("Try again", lambda: self._open(pending.spec, pending.told))
+            again = ("Try again", lambda: self._open(pending.spec, pending.told, pending.resume))
             text = f"{event.summary}\nThe run before goes on, with the settings it had."
             self.banner.say(text, again, subject="open", details=details, report=report)
             return
@@ -53,10 +54,10 @@ class Problems(QObject):
         again = ("Start with the defaults", lambda: self._open(defaults))
         self.banner.say(event.summary, again, subject="open", details=details, report=report or report_of(event))
 
-    def _open(self, spec: RunSpec, told: str = "") -> None:
+    def _open(self, spec: RunSpec, told: str = "", resume: Path | None = None) -> None:
         self.banner.dismiss()
         self.page.go_on()
-        self.runs.open(spec, told)
+        self.runs.open(spec, told, resume=resume)
 
     # ------------------------------------------------------------------ data that is not here
 
@@ -69,28 +70,30 @@ class Problems(QObject):
         else:
             text = f"{known.title} is not on this machine: {megabytes(known.bytes)} from {known.source}. "
             text += f"Licence: {known.licence}."
-            self.banner.say(text, ("Download", lambda: self._get(pending.spec, event.dataset)), subject="data")
+            self.banner.say(text, ("Download", lambda: self._get(pending, event.dataset)), subject="data")
         if self.runs.run is None:
             self.runs.open(replace(pending.spec, dataset=""))
 
-    def _get(self, spec: RunSpec, dataset: str) -> None:
+    def _get(self, wanted: Pending, dataset: str) -> None:
         title = CATALOGUE[dataset].title
         download = self.download = Download(dataset, self)
-        again = ("Download", lambda: self._get(spec, dataset))
+        again = ("Download", lambda: self._get(wanted, dataset))
         self.banner.say(f"Downloading {title}…", ("Cancel", download.cancel), subject="data")
         self.banner.show_progress(0, 1)
         download.progress.connect(self.banner.show_progress)
         download.failed.connect(lambda why: self.banner.say(f"{title}: {why}.", again, subject="data"))
         download.cancelled.connect(self.banner.dismiss)
-        download.finished.connect(lambda: self._got(spec, dataset))
+        download.finished.connect(lambda: self._got(wanted, dataset))
         download.start()
 
-    def _got(self, spec: RunSpec, dataset: str) -> None:
+    def _got(self, wanted: Pending, dataset: str) -> None:
         self.banner.dismiss()
-        if self.runs.spec is not None:
+        if wanted.resume is not None:  # a saved session that could not go on without its data
+            self.runs.open(wanted.spec, resume=wanted.resume)
+        elif self.runs.spec is not None:
             self.runs.choose_dataset(dataset)
         else:
-            self.runs.open(replace(spec, dataset=dataset), dataset_title(dataset))
+            self.runs.open(replace(wanted.spec, dataset=dataset), dataset_title(dataset))
 
     # ------------------------------------------------------------------ a run that stops
 

@@ -30,6 +30,7 @@ class Pending:
     spec: RunSpec
     told: str = ""  # what changed, for the notice once it stands
     play: bool = False
+    resume: Path | None = None  # goes on from this file
     remembered: bool = False  # made of what was used last time: may no longer fit
 
 
@@ -47,6 +48,7 @@ class Runs(QObject):
         self.run: int | None = None
         self.spec: RunSpec | None = None
         self.pending: Pending | None = None
+        self.resumed: Path | None = None  # the file that the present run goes on from
         self.wanted: dict[str, Value] = {}  # structural changes that wait for the slider to rest
         self.sent: dict[str, Value] = {}  # live changes that were not confirmed yet
         self._done: list[RunSpec] = []
@@ -66,14 +68,15 @@ class Runs(QObject):
         remembered = {} if resume or values is not None else self.settings.hyperparameters(self.lab_id)
         last = str(remembered.pop(DATASET, ""))
         spec = RunSpec(self.lab_id, values or remembered, dataset or last, seed or 0, self.settings.device)
-        self.pending = Pending(self.bridge.open(spec, resume), spec, remembered=bool(remembered or last))
+        run = self.bridge.open(spec, resume)
+        self.pending = Pending(run, spec, resume=resume, remembered=bool(remembered or last))
 
-    def open(self, spec: RunSpec, told: str = "", *, play: bool = False) -> None:
+    def open(self, spec: RunSpec, told: str = "", *, play: bool = False, resume: Path | None = None) -> None:
         """Build a run; the present one goes on until it stands."""
         if self.pending is not None:
             self.bridge.close(self.pending.run)
             told, play = told or self.pending.told, play or self.pending.play
-        self.pending = Pending(self.bridge.open(spec), spec, told, play)
+        self.pending = Pending(self.bridge.open(spec, resume), spec, told, play, resume)
         self.building.emit()
 
     def _opened(self, event: Opened) -> None:
@@ -82,6 +85,7 @@ class Runs(QObject):
             return
         former, former_spec = self.run, self.spec
         self.run, self.spec, self.pending, self.info = event.run, event.spec, None, event.lab
+        self.resumed = pending.resume
         self.sent.clear()
         if former is not None:
             self.bridge.close(former)
@@ -225,4 +229,5 @@ class Runs(QObject):
     def change_device(self, device: str) -> None:
         """Compute elsewhere from now on."""
         if (target := self._target()) is not None and target.device != device:
-            self.open(replace(target, device=device))
+            resume = self.pending.resume if self.pending else None  # what is being opened is opened there
+            self.open(replace(target, device=device), resume=resume)

@@ -40,7 +40,6 @@ from engine.messages import (
     Play,
     Playing,
     Poke,
-    Save,
     Saved,
     Speed,
     Status,
@@ -53,6 +52,7 @@ from gui.error_banner import ErrorBanner
 from gui.explain_panel import ExplainPanel
 from gui.problems import Problems
 from gui.runs import Runs
+from gui.saving import Saving
 from gui.session_bridge import SessionBridge
 from gui.settings import Settings
 from gui.toast import Toast
@@ -89,6 +89,7 @@ class Workbench(QWidget):
         self._drawn_at: deque[float] = deque(maxlen=120)
         self._build_widgets()
         self.problems = Problems(self.runs, self.banner, self.toast, self.building, self.grid, self)
+        self.saving = Saving(self.runs, self.banner, self.toast, self)
         self._make_actions()
         self._connect()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -175,7 +176,6 @@ class Workbench(QWidget):
         self._action("Undo", keys.Undo, self.runs.undo)
         self._action("Redo", keys.Redo, self.runs.redo)
         self._action("Copy picture", keys.Copy, self._copy)
-        self._action("Save session", keys.Save, self._save)
 
     def _action(self, text: str, key: str | QKeySequence.StandardKey, pressed: Callable[[], None]) -> None:
         action = QAction(text, self)
@@ -218,6 +218,8 @@ class Workbench(QWidget):
 
     def _adopted(self, event: Opened, told: str, play: bool) -> None:
         """A run stands, the first one or the successor of another: show it."""
+        if self.runs.resumed is not None:
+            self.saving.keep(event.run, self.runs.resumed)
         playing = play or self.transport.playing
         self._stop_busy()
         if self.pages.currentWidget() is not self.grid:
@@ -323,17 +325,6 @@ class Workbench(QWidget):
         if self.run is not None:
             self.bridge.send(Poke(self.run, view, gesture, edit))  # type: ignore[arg-type]
 
-    def _save(self) -> None:
-        from PySide6.QtWidgets import QFileDialog
-
-        if self.run is None:
-            return
-        name, _ = QFileDialog.getSaveFileName(
-            self, "Save session", f"{self.lab_id}.deepscope", "Deepscope sessions (*.deepscope)"
-        )
-        if name:
-            self.bridge.send(Save(self.run, Path(name).with_suffix(".deepscope")))
-
     # ------------------------------------------------------------------ what the session says
 
     def _event(self, event: Event) -> None:
@@ -367,8 +358,8 @@ class Workbench(QWidget):
                 self._changed(event)
             case Edited(step=step, what=what):
                 self._flag(step, what, what)
-            case Saved(path=path):
-                self.toast.say(f"Saved {path.name}")
+            case Saved():
+                self.saving.saved(event)
             case WentBack(step=step):
                 self._flags = [flag for flag in self._flags if flag[0] <= step]
                 self._show_flags()
@@ -377,6 +368,8 @@ class Workbench(QWidget):
             case Diverged():
                 self.transport.show_playing(False)
                 self.problems.diverged(event)
+            case Failed(what="save"):
+                self.saving.failed(event)
             case Failed():
                 self.problems.failed(event)
             case Log(text=text):

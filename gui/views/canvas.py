@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QGuiApplication, QImage, QImage
 
 from engine.payloads import Array, CanvasData, Drawing
 from gui import theme
+from gui.drops import dropped_session
 from gui.views.base import ViewWidget
 from gui.views.parts import CHIP_HEIGHT, Chip, Throttle, faded, image_of, paint_focus, paint_tag, small
 
@@ -331,7 +332,8 @@ class CanvasView(ViewWidget):
         self._accept(QGuiApplication.clipboard().mimeData(), "The clipboard holds no picture.")
 
     def dragEnterEvent(self, event: Any) -> None:
-        if event.mimeData().hasUrls() or event.mimeData().hasImage():
+        mime = event.mimeData()
+        if dropped_session(mime) is None and (mime.hasUrls() or mime.hasImage()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: Any) -> None:
