@@ -224,7 +224,7 @@ class ExplainPanel(QTextBrowser):
         self.view_pointed.emit(address.removeprefix("view:") if address.startswith("view:") else "")
 
     def _clicked(self, url: QUrl) -> None:
-        address = url.toString(QUrl.ComponentFormattingOption.FullyDecoded)
+        address = url.toString(QUrl.ComponentFormattingOption.FullyEncoded)
         if address.startswith("set:"):
             self.settings_asked.emit(settings_of(address))
         elif address.startswith("view:"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, QRect, QSize
-from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter
+from PySide6.QtCore import QByteArray, QPoint, QRect, QSize
+from PySide6.QtGui import QColor, QGuiApplication, QImage, QImageWriter, QPainter
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QWidget
 
@@ -30,7 +30,7 @@ def copy_picture(widget: QWidget) -> None:
 
 def save_png(widget: QWidget, path: Path) -> None:
     """Write a PNG. Raises OSError where that fails."""
-    if not picture(widget).save(str(path), b"PNG"):
+    if not QImageWriter(str(path), QByteArray(b"PNG")).write(picture(widget)):
         raise OSError(f"{path.name} could not be written: is the folder there, and may you write to it?")
 
 

@@ -42,7 +42,7 @@ def places(declared: Hyperparameter) -> tuple[float, ...]:
         digits = max(0, -math.floor(math.log10(step)))
         first = math.ceil(low / step - 1e-9)
         values |= {round(k * step, digits) for k in range(first, math.floor(high / step + 1e-9) + 1)}
-    return tuple(sorted(values))
+    return tuple(sorted(value for value in values if low <= value <= high))
 
 
 class Switch(QCheckBox):

@@ -398,7 +398,7 @@ class Workbench(QWidget):
 
     def _metrics(self, run: int, names: tuple[str, ...]) -> None:
         if run == self.run:
-            self._show_metrics(names)
+            self._show_metrics(names, now=not self.transport.playing)
 
     def _show_metrics(self, names: tuple[str, ...] = (), *, now: bool = False) -> None:
         assert self.run is not None

@@ -1,0 +1,232 @@
+"""Guides with formulas and links, the code with its colours."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QColor, QFontMetrics, QTextCursor, QTextDocument, QTextImageFormat
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from engine.messages import LabInfo
+from engine.views import Table
+from gui import formulas, style, theme
+from gui.code_panel import CodePanel
+from gui.explain_panel import ExplainPanel, _on_baseline, guide_of, settings_of, split_formulas
+
+GUIDES = sorted(guide.name for guide in (files("assets") / "guides").iterdir() if guide.name.endswith(".md"))
+
+
+def lab(lab_id: str = "nobody", about: str = "A lab.") -> LabInfo:
+    views = {"rates": Table("Rates", help="…")}
+    return LabInfo(
+        lab_id, "Some", "Vision", "", about, (("rates",),), views, frozenset(), frozenset(), {}, (), (), (), Path("x")
+    )  # fmt: skip
+
+
+@pytest.fixture
+def panel(qtbot: QtBot) -> ExplainPanel:
+    made = ExplainPanel()
+    qtbot.addWidget(made)
+    made.resize(400, 600)
+    made.show()
+    return made
+
+
+def show(panel: ExplainPanel, qtbot: QtBot, about: str) -> None:
+    panel.show_lab(lab(about=about))
+    qtbot.waitUntil(lambda: panel._job is None)
+
+
+def images(document: QTextDocument) -> list[QTextImageFormat]:
+    found = []
+    block = document.begin()
+    while block.isValid():
+        iterator = block.begin()
+        while not iterator.atEnd():
+            written = iterator.fragment().charFormat()
+            if written.isImageFormat():
+                found.append(written.toImageFormat())
+            iterator += 1
+        block = block.next()
+    return found
+
+
+def links(document: QTextDocument) -> dict[str, str]:
+    found = {}
+    block = document.begin()
+    while block.isValid():
+        iterator = block.begin()
+        while not iterator.atEnd():
+            piece = iterator.fragment()
+            if piece.charFormat().isAnchor():
+                found[piece.text()] = piece.charFormat().anchorHref()
+            iterator += 1
+        block = block.next()
+    return found
+
+
+def test_formulas_are_found_and_code_and_prices_left_alone() -> None:
+    text, found = split_formulas("Here $a_1$ and `$b$`, $$c = \\frac{1}{2}$$ for \\$5 or $6 and $7.\n```\n$d$\n```")
+    assert found == [("a_1", False), ("c = \\frac{1}{2}", True)]
+    assert "`$b$`" in text
+    assert "$d$" in text
+    assert "$5 or $6 and $7" in text
+
+
+def test_a_formula_stands_on_its_baseline() -> None:
+    plain, deep = formulas.typeset("x", 16, False), formulas.typeset("y_p", 16, False)
+    assert plain is not None
+    assert deep is not None
+    assert plain.descent < 2
+    assert deep.descent > plain.descent + 2
+
+
+def test_what_cannot_be_typeset_is_none() -> None:
+    assert formulas.typeset(r"\frac{1", 16, False) is None
+
+
+def test_a_picture_has_the_colour_and_the_sharpness_asked_for() -> None:
+    formula = formulas.typeset(r"\sum_i w_i x_i", 16, True)
+    assert formula is not None
+    image = formulas.paint(formula, "#ff0000", 2.0)
+    assert image.devicePixelRatio() == 2.0
+    assert image.width() >= 2 * formula.width
+    seen = {image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())
+            if image.pixelColor(x, y).alpha() == 255}  # fmt: skip
+    assert seen == {"#ff0000"}
+
+
+@given(st.floats(2, 50), st.floats(0, 50))
+def test_padding_puts_the_middle_where_qt_expects_it(above: float, below: float) -> None:
+    font, padded_above, padded_below = _on_baseline(above, below)
+    assert padded_above >= above
+    assert padded_below >= below
+    assert padded_above - padded_below == pytest.approx(QFontMetrics(font).xHeight() / 2)
+    if above > below + 2:
+        assert padded_above + padded_below <= above + below + 1
+
+
+def test_a_guide_is_rendered_with_pictures_for_formulas(panel: ExplainPanel, qtbot: QtBot) -> None:
+    show(panel, qtbot, "The sum $z = wx$ and\n\n$$a = g(z)$$\n\nand broken $\\frac{1$ here.")
+    shown = panel.document().toPlainText()
+    assert "Some" in shown
+    assert "\\frac{1" in shown
+    assert "\ue000" not in shown
+    pictures = images(panel.document())
+    assert [picture.toolTip() for picture in pictures] == ["z = wx", "a = g(z)"]
+    resource = panel.document().resource(QTextDocument.ResourceType.ImageResource.value, QUrl(pictures[0].name()))
+    assert not resource.isNull()
+
+
+def test_the_theme_recolours_the_formulas(panel: ExplainPanel, qtbot: QtBot, application: QApplication) -> None:
+    show(panel, qtbot, r"$\sum$")
+
+    def colours() -> set[str]:
+        name = QUrl(images(panel.document())[0].name())
+        image = panel.document().resource(QTextDocument.ResourceType.ImageResource.value, name)
+        return {image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())
+                if image.pixelColor(x, y).alpha() == 255}  # fmt: skip
+
+    assert colours() == {theme.DARK.text}
+    style.apply(application, "light")
+    assert colours() == {theme.LIGHT.text}
+
+
+def test_links_and_bold_titles_light_up_views(panel: ExplainPanel, qtbot: QtBot) -> None:
+    show(panel, qtbot, "See **Rates**, **not this**, [those](view:rates) and [$w$](view:rates).")
+    found = links(panel.document())
+    assert found["Rates"] == "view:rates"
+    assert found["those"] == "view:rates"
+    assert "not this" not in found
+    assert list(found.values()).count("view:rates") == 3
+    with qtbot.waitSignal(panel.view_pointed) as told:
+        panel.highlighted.emit(QUrl("view:rates"))
+    assert told.args == ["rates"]
+    with qtbot.waitSignal(panel.view_pointed) as told:
+        panel.highlighted.emit(QUrl())
+    assert told.args == [""]
+
+
+def test_a_link_asks_for_settings(panel: ExplainPanel, qtbot: QtBot) -> None:
+    show(panel, qtbot, "[Try](set:rate=1e-3&shape=two%20moons&dataset=mnist)")
+    with qtbot.waitSignal(panel.settings_asked) as told:
+        panel.anchorClicked.emit(QUrl(links(panel.document())["Try"]))
+    assert told.args == [{"rate": "1e-3", "shape": "two moons", "dataset": "mnist"}]
+    assert settings_of("set:a=") == {"a": ""}
+
+
+def test_a_lab_without_a_guide_shows_its_docstring(panel: ExplainPanel, qtbot: QtBot) -> None:
+    assert guide_of("nobody") == ""
+    show(panel, qtbot, "What the docstring says.")
+    assert "What the docstring says." in panel.document().toPlainText()
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_every_formula_of_every_guide_can_be_typeset(name: str) -> None:
+    _, found = split_formulas(guide_of(name.removesuffix(".md")))
+    assert [latex for latex, display in found if formulas.typeset(latex, 16, display) is None] == []
+
+
+# ------------------------------------------------------------------------------------------ code
+
+SOURCE = '''"""Text with # no comment
+over two lines."""
+from x import y  # why
+@view(1)
+def step(self):
+    yield "forward"
+    return "a # b", 3.5
+'''
+
+
+@pytest.fixture
+def code(qtbot: QtBot, tmp_path: Path) -> CodePanel:
+    made = CodePanel()
+    qtbot.addWidget(made)
+    (tmp_path / "some.py").write_text(SOURCE, encoding="utf-8")
+    made.show_file(tmp_path / "some.py")
+    return made
+
+
+def colour_of(code: CodePanel, text: str) -> str:
+    """The colour of the first letter of `text`."""
+    found = code.document().find(text)
+    at = found.selectionStart() - found.block().position()
+    for span in found.block().layout().formats():
+        if span.start <= at < span.start + span.length:
+            return span.format.foreground().color().name()
+    return ""
+
+
+def test_the_code_is_coloured(code: CodePanel) -> None:
+    t = theme.current()
+    assert colour_of(code, "# no comment") == QColor(t.good).name()
+    assert colour_of(code, "over two") == QColor(t.good).name()
+    assert colour_of(code, "# why") == QColor(t.muted).name()
+    assert colour_of(code, "@view") == QColor(t.warning).name()
+    assert colour_of(code, "step") == QColor(t.link).name()
+    assert colour_of(code, "# b") == QColor(t.good).name()
+    assert colour_of(code, "3.5") == QColor(t.classes[1]).name()
+    assert colour_of(code, "import") == QColor(t.classes[3]).name()
+    assert colour_of(code, "self") == QColor(t.classes[3]).name()
+
+
+def test_the_phase_reached_is_lit(code: CodePanel) -> None:
+    code.light_phase("forward")
+    (lit,) = code.extraSelections()
+    assert QTextCursor(lit.cursor).block().text().strip() == 'yield "forward"'
+    code.light_phase("no such phase")
+    assert code.extraSelections() == []
+    code.light_phase("")
+    assert code.extraSelections() == []
+
+
+def test_the_code_cannot_be_changed(code: CodePanel) -> None:
+    assert code.isReadOnly()
+    assert code.toPlainText() == SOURCE
