@@ -125,6 +125,8 @@ class CurvesView(ViewWidget):
 
     def reset_view(self) -> None:
         self.window_of_steps, self._range, self._cross = None, None, None
+        if self.names():
+            self._x.low, self._x.high = self._steps_shown()
         self.update()
 
     def _rescale(self) -> None:
@@ -318,8 +320,7 @@ class CurvesView(ViewWidget):
             return
         look = theme.current()
         painter.fillRect(QRectF(x, plot.top() - 3, plot.right() - x + 1, plot.height() + 4), faded(look.panel, 0.6))
-        painter.setPen(QPen(QColor(look.accent), 1.4))
-        painter.drawLine(QPointF(x, plot.top()), QPointF(x, plot.bottom()))
+        painter.fillRect(QRectF(round(x) - 1, plot.top(), 2, plot.height()), QColor(look.accent))
 
     def _reading(self, name: str, step: int) -> str:
         """A metric's value at a step, as text."""
@@ -351,6 +352,7 @@ class CurvesView(ViewWidget):
         shift = max(0.0, span[0] - first) - max(0.0, last - span[1])
         self.window_of_steps, self._range = (first + shift, last + shift), None
         self._follows = last + shift >= span[1]
+        self._x.low, self._x.high = self.window_of_steps  # the next turn of the wheel may come before the next paint
         self.update()
 
     def _move(self, pixels: float, window: tuple[float, float]) -> None:

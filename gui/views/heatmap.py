@@ -102,7 +102,7 @@ class HeatmapView(ViewWidget):
     def _ends(self) -> list[str]:
         """The two ends of the colour scale, to a thousandth of what it spans."""
         low, high = self.limits()
-        digits = min(max(3 - math.floor(math.log10(high - low)), -12), 12)
+        digits = min(max(2 - math.floor(math.log10(high - low)), -12), 12)
         return [number(round(value, digits)) for value in (low, high)]
 
     def csv_rows(self) -> list[list[str]]:

@@ -91,7 +91,9 @@ class TableView(ViewWidget):
         self.table.setModel(self._sorter)
         self.table.setAccessibleName(description.title)
         self.table.setFrameShape(QTableView.Shape.NoFrame)
-        self.table.setStyleSheet("QTableView { background: transparent; border: none; }")  # the panel is its frame
+        # the panel is its frame
+        self.table.setStyleSheet("QTableView, QHeaderView, QHeaderView::section { background: transparent; }"
+                                 "QTableView, QHeaderView { border: none; }")  # fmt: skip
         self.table.setShowGrid(False)
         self.table.setWordWrap(False)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
