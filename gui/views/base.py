@@ -30,16 +30,17 @@ class ViewWidget(QWidget):
     painted = 0  # how often it was painted since then
 
     def __init_subclass__(cls, **keywords: Any) -> None:
-        """Time every paintEvent: drawing takes the interpreter from the worker, so the budget of watching counts it."""
+        """Time every paintEvent: drawing takes the interpreter from the worker, so the budget of watching counts it
+        (in seconds of this thread: waiting for the interpreter takes nothing from anybody)."""
         super().__init_subclass__(**keywords)
         paint = vars(cls).get("paintEvent")
         if paint is not None:
 
             @functools.wraps(paint)
             def timed(self: ViewWidget, event: QPaintEvent) -> None:
-                begin = time.perf_counter()
+                begin = time.thread_time()
                 paint(self, event)
-                self.spent += time.perf_counter() - begin
+                self.spent += time.thread_time() - begin
                 self.painted += 1
 
             cls.paintEvent = timed  # type: ignore[method-assign, assignment]
@@ -60,10 +61,10 @@ class ViewWidget(QWidget):
 
     def show_payload(self, payload: Payload, step: int) -> None:
         """Show a new payload of this view's kind."""
-        begin = time.perf_counter()
+        begin = time.thread_time()
         self.payload, self.step = payload, step
         self.take(payload)
-        self.spent += time.perf_counter() - begin
+        self.spent += time.thread_time() - begin
         if (hint := getattr(payload, "hint", "")) and not self.said:
             self.hint.emit(hint)
 
