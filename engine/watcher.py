@@ -16,63 +16,88 @@ if TYPE_CHECKING:
     from engine.run import Run
 
 FRAME_INTERVAL = 1 / 30  # while training no view is drawn more often: drawing takes the interpreter from the steps
+FAILED_INTERVAL = 0.5  # seconds until a view that raised is tried again
+SHARE_WINDOW = 2.0  # seconds over which the share spent watching is told
+MOST_DEBT = 0.1  # seconds: what first pictures cost beyond that is forgiven, or the rest would stand still for long
 
 
 class Watcher:
-    """Renders the visible views of a run, each as often as its share of the budget allows."""
+    """Renders the visible views of a run, within the budget.
+
+    Time to watch accrues at the budget's share of real time, and each rendering, and what the window spends on drawing
+    it, is paid from it. Who comes next is decided as in fair queueing: the view that has had the least time, so that a
+    cheap view stays fluent beside a costly one, and nothing of the budget is wasted. A view that has never been seen
+    is rendered on credit: nobody should look at an empty panel.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.visible: tuple[str, ...] = ()
         self._version = 0
         self._shown: dict[str, int] = {}  # the version that each view was last rendered at
-        self._due: dict[str, float] = {}
+        self._next: dict[str, float] = {}  # when a view may be rendered again
+        self._had: dict[str, float] = {}  # the time that each view has had
         self._slices: dict[str, tuple[Generator[None, None, Payload], int]] = {}
         self._cost: dict[str, float] = {}
         self._spent: list[tuple[float, float]] = []
+        self._credit = 0.0
+        self._counted = time.perf_counter()
 
     def changed(self, *, restart: bool = False) -> None:
         """There is something new to see; `restart` also begins anew what is half rendered, and draws it at once."""
         self._version += 1
         if restart:
             self._slices.clear()
-            self._due.clear()
+            self._next.clear()
+            self._credit = max(self._credit, 0.0)
 
     def look(self, views: tuple[str, ...], drawn: dict[str, float]) -> None:
         """Which views are visible, and what the window spent on drawing them since last time."""
         known = views_of(self.run.lab)
         fresh = set(views) - set(self.visible)
         self.visible = tuple(name for name in views if name in known)
+        level = min((self._had[name] for name in self.visible if name in self._had), default=0.0)
         for name in fresh:
             self._shown.pop(name, None)
+            self._had[name] = max(level, self._had.get(name, 0.0))
         for name in set(self._slices) - set(self.visible):
             del self._slices[name]
         now = time.perf_counter()
         for name, seconds in drawn.items():
-            self._spend(now, seconds)
-            if name in self._due:
-                self._due[name] += seconds * max(1, len(self.visible)) / self.run.budget
+            self._pay(name, now, seconds)
 
     def wait(self, now: float) -> float:
-        """Seconds until a visible view that shows something old may be rendered; infinite where all are fresh."""
-        stale = [name for name in self.visible if name in self._slices or self._shown.get(name) != self._version]
-        if stale and not self.run.playing:
+        """Seconds until a visible view may be rendered; infinite where all are fresh."""
+        stale = self._stale()
+        if not stale:
+            return math.inf
+        if not self.run.playing:
             return 0.0
-        return max(0.0, min((self._due.get(name, 0.0) for name in stale), default=math.inf) - now)
+        self._accrue(now)
+        until = max(0.0, -self._credit / self.run.budget)
+        return min(max(0.0 if self._unseen(name) else until, self._next.get(name, 0.0) - now, 0.0) for name in stale)
 
     def next_due(self, now: float) -> str | None:
         """The view to render next, if one may be rendered now."""
+        stale = self._stale()
         if not self.run.playing:
-            stale = [name for name in self.visible if self._shown.get(name) != self._version]
-            half = [name for name in stale if name in self._slices]
             # cheap views first; what takes long follows in slices
-            return min(stale, key=lambda n: (n in half, self._cost.get(n, 0.0))) if stale else None
+            return min(stale, key=lambda name: (name in self._slices, self._cost.get(name, 0.0)), default=None)
+        self._accrue(now)
         ready = [
-            name
-            for name in self.visible
-            if self._due.get(name, 0.0) <= now and (name in self._slices or self._shown.get(name) != self._version)
+            name for name in stale if self._next.get(name, 0.0) <= now and (self._credit >= 0 or self._unseen(name))
         ]
-        return min(ready, key=lambda name: self._due.get(name, 0.0)) if ready else None
+        return min(ready, key=lambda name: self._had.get(name, 0.0), default=None)
+
+    def _stale(self) -> list[str]:
+        return [name for name in self.visible if name in self._slices or self._shown.get(name) != self._version]
+
+    def _unseen(self, name: str) -> bool:
+        return name not in self._shown
+
+    def _accrue(self, now: float) -> None:
+        self._credit = min(FRAME_INTERVAL, self._credit + self.run.budget * (now - self._counted))
+        self._counted = now
 
     def render(self, name: str) -> Frame | None:
         """Render one slice of a view; a Frame once it is complete. Raises what the view raises."""
@@ -82,6 +107,7 @@ class Watcher:
             slices = rendering(self.run.lab, name)
             self._cost[name] = 0.0
         payload = None
+        unseen = self._unseen(name)
         try:
             next(slices)
             self._slices[name] = (slices, version)
@@ -90,29 +116,30 @@ class Watcher:
             self._shown[name] = version
         except BaseException:
             self._shown[name] = version  # a view that raises is tried again only when the run has changed
-            self._postpone(name, time.perf_counter() - begun + 0.1)
+            self._next[name] = time.perf_counter() + FAILED_INTERVAL
             raise
-        spent = time.perf_counter() - begun
-        self._cost[name] += spent
-        self._spend(begun, spent)
-        self._postpone(name, spent)
+        now = time.perf_counter()
+        self._cost[name] += now - begun
+        self._pay(name, now, now - begun)
+        if payload is not None:
+            self._next[name] = begun + FRAME_INTERVAL
+        elif unseen:
+            self._next[name] = 2 * now - begun  # training gets as much time as the first picture of a view
         if payload is None:
             return None
         return Frame(self.run.number, name, self.run.lab.step_count, self.run.phase, payload, self._cost[name])
 
-    def _postpone(self, name: str, spent: float) -> None:
-        interval = spent * len(self.visible) / self.run.budget
-        interval = interval if name in self._slices else max(FRAME_INTERVAL, interval)
-        self._due[name] = time.perf_counter() + interval
-
-    def _spend(self, now: float, seconds: float) -> None:
+    def _pay(self, name: str, now: float, seconds: float) -> None:
+        self._had[name] = self._had.get(name, 0.0) + seconds
         self._spent.append((now, seconds))
-        while self._spent and now - self._spent[0][0] > 2.0:
+        while now - self._spent[0][0] > SHARE_WINDOW:
             self._spent.pop(0)
+        if self.run.playing:
+            self._credit = max(-MOST_DEBT, self._credit - seconds)
 
     def share(self, now: float) -> float:
-        """The share of the last two seconds that went into rendering and drawing."""
-        return sum(seconds for at, seconds in self._spent if now - at <= 2.0) / 2.0
+        """The share of the last seconds that went into rendering and drawing."""
+        return sum(seconds for at, seconds in self._spent if now - at <= SHARE_WINDOW) / SHARE_WINDOW
 
 
 class Rate:
