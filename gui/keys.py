@@ -32,6 +32,13 @@ LAB: Section = (
     "In a lab",
     (
         ("Space", "Play and pause"),
+        ("S  →", "One step"),
+        ("P", "One phase of a step"),
+        ("R", "Restart, same seed"),
+        ("N", "Restart, new seed"),
+        ("F", "Enlarge a view, and back"),
+        ("Ctrl+Z", "Undo a restart"),
+        ("Ctrl+C", "Copy a picture of the view"),
         ("Ctrl+S", "Save the session"),
         ("Esc", "Back to all labs"),
     ),

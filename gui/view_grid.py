@@ -43,6 +43,7 @@ class BusyLine(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(theme.current().raised))
         length = 0.3 * self.width()
         painter.fillRect(
             QRectF(self._at * (self.width() + length) - length, 0, length, 3), QColor(theme.current().accent)

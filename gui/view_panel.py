@@ -43,9 +43,10 @@ class ElidedLabel(QLabel):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        text = QFontMetrics(self.font()).elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        room = self.contentsRect()
+        text = QFontMetrics(self.font()).elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
         painter.setPen(self.palette().windowText().color())
-        painter.drawText(self.rect(), self.alignment() | Qt.AlignmentFlag.AlignVCenter, text)
+        painter.drawText(room, self.alignment() | Qt.AlignmentFlag.AlignVCenter, text)
         painter.end()
 
 
@@ -168,6 +169,7 @@ class ViewPanel(QFrame):
     def _show_buttons(self, on: bool) -> None:
         # without icons and background they are not seen, yet can be reached by Tab
         self.buttons.setAutoFillBackground(on)
+        self.hint.setContentsMargins(0, 0, self.buttons.width() if on else 0, 0)
         for button, name in (
             (self.enlarge_button, "shrink" if self.enlarged else "expand"),
             (self.menu_button, "more"),
