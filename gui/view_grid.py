@@ -15,7 +15,6 @@ from gui import theme
 from gui.view_panel import ViewPanel
 from gui.views import make_view
 
-
 NEWEST = 1 << 62  # the step that curves are shown at: wherever the run has got to
 
 
