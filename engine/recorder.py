@@ -198,6 +198,9 @@ class _Series:
         if level and kept and not self._ends_by(level, kept, step):
             kept -= 1  # some of this entry's points are later than `step`, and can no longer be told apart
         count = kept << level
+        for k, columns in enumerate(self.levels):  # each bit of the count is an entry not yet paired: it must be there
+            if (count >> k) & 1 and (count >> k) - 1 < columns.dropped:
+                count = (count >> (k + 1)) << (k + 1)
         for k, columns in enumerate(self.levels):
             columns.truncate(count >> k)
         self.levels = [c for k, c in enumerate(self.levels) if k == 0 or c.total]
@@ -324,8 +327,8 @@ class MetricHistory:
         return None if series is None else (series.lowest if lowest else series.highest)
 
     def cut(self, step: int) -> None:
-        """Drop all that came after `step`: the run went back. Where single points are no longer kept, up to one
-        entry before `step` goes with it."""
+        """Drop all that came after `step`: the run went back. Where single points are no longer kept, the newest one
+        or two entries before `step` go with it."""
         for series in self._series.values():
             series.cut(step)
         self.version += 1

@@ -47,7 +47,7 @@ def check_against_brute_force(found: Decimated, steps: np.ndarray, values: np.nd
             assert np.isnan([found.low[i], found.high[i], found.mean[i]]).all()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=200)
 @given(CHUNKS, st.integers(2, 64), st.integers(1, 50), st.data())
 def test_decimated_agrees_with_brute_force(chunks, keep, buckets, data):
     history, steps, values = filled(chunks, keep)
@@ -71,7 +71,7 @@ def test_decimated_agrees_with_brute_force(chunks, keep, buckets, data):
         assert np.nanmax(whole.high) == values[np.isfinite(values)].max()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=200)
 @given(CHUNKS, st.data())
 def test_what_is_kept_whole_is_exact(chunks, data):
     history, steps, values = filled(chunks, 1000)
@@ -96,10 +96,10 @@ def test_what_is_kept_whole_is_exact(chunks, data):
         assert history.best("loss") is None
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=200)
 @given(CHUNKS, st.integers(2, 64), st.data())
 def test_cut_is_as_if_it_had_never_been(chunks, keep, data):
-    history, steps, _ = filled(chunks, keep)
+    history, steps, values = filled(chunks, keep)
     if not len(steps):
         return
     step = data.draw(st.integers(0, int(steps[-1]) + 2))
@@ -122,7 +122,8 @@ def test_cut_is_as_if_it_had_never_been(chunks, keep, data):
     assert whole.steps[0] <= step + 1
     best = history.best("loss")
     assert best is not None
-    assert best[1] == np.nanmin(whole.low)
+    everything = np.concatenate((values[left & np.isfinite(values)], np.sin(more)))
+    assert everything.min() <= best[1] <= np.nanmin(whole.low)
 
 
 def test_a_step_that_falls_back_cuts_what_came_after_it():
