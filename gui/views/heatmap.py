@@ -173,6 +173,7 @@ class HeatmapView(ViewWidget):
             if needed * (self._thumb + THUMB_GAP) <= allowed or self._thumb <= LEAST_THUMB:
                 break
             self._thumb -= 1
+        self._per_row = -(-count // needed)  # rows of equal length
         self._strip_rows = min(needed, max(1, int(allowed // (self._thumb + THUMB_GAP))))
         current = self.chosen // self._per_row
         self._first_row = min(max(0, current - self._strip_rows // 2), needed - self._strip_rows)

@@ -217,7 +217,8 @@ class ImagesView(ViewWidget):
         width = min(width, room)
         # whole multiples of the picture's own pixels, where that costs little
         times = width // columns
-        if 1 <= times <= 6 and times * columns > 0.86 * width:
+        alone = len(self.groups()) == 1  # several groups keep one width, so that their columns stand in line
+        if alone and 1 <= times <= 6 and times * columns > 0.86 * width:
             width = times * columns
         height = max(1, round(width * rows / columns))
         line = math.ceil(QFontMetricsF(small(self.font())).height() * ratio)
