@@ -204,7 +204,10 @@ class Session:
             elif isinstance(command, Branch):
                 self._branch(command)
             elif run is not None:  # a run closed meanwhile: what is said to it is void
+                phase = run.phase
                 self._carry_out(command, run)
+                if phase and not run.phase and isinstance(command, Save | Poke | Act):
+                    self._post_state(run)  # the step under way was finished for it
                 self._flush(run, force=not run.playing)
         except Exception as error:
             if run is not None and isinstance(command, StepOnce | MicroStep | Pause):

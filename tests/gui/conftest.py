@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -13,10 +14,12 @@ import pytest
 import torch  # noqa: F401  before Qt: on Windows the other order fails
 from PySide6.QtCore import QCoreApplication, QSettings
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from engine.data import set_data_folder
 from engine.discovery import Card
 from gui import crash_log, style
+from gui.main_window import MainWindow
 from gui.settings import APPLICATION, ORGANISATION, Settings
 
 
@@ -52,6 +55,30 @@ def clean(application: QApplication) -> Iterator[None]:
 def settings(tmp_path: Path) -> Settings:
     """Settings in a file of this test's own."""
     return Settings(QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat))
+
+
+@pytest.fixture
+def open_window(settings: Settings, qtbot: QtBot) -> Iterator[Callable[..., MainWindow]]:
+    """``open_window("lenet", seed=3)`` shows the window, and in it a lab that stands (or a problem, or the gallery)."""
+    settings.device, settings.threads = "cpu", 1
+    made: list[MainWindow] = []
+
+    def make(lab: str = "", **asked: Any) -> MainWindow:
+        window = MainWindow(settings, warm_up=False)
+        made.append(window)
+        window.resize(1280, 720)
+        window.show()
+        if lab:
+            window.open_lab(lab, **asked)
+            bench = window.workbench
+            assert bench is not None
+            qtbot.waitUntil(lambda: bench.ready or bool(bench.trouble), timeout=60_000)
+        return window
+
+    yield make
+    for window in made:
+        window.close()
+        window.deleteLater()
 
 
 @pytest.fixture

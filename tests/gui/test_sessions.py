@@ -1,0 +1,363 @@
+"""Saving a run in the window and opening it again: menu, keys, dropped files, and what comes back."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox, QWidget
+from pytestqt.qtbot import QtBot
+
+from engine import checkpoint
+from engine.recorder import MetricHistory
+from gui import app
+from gui.main_window import MainWindow
+from gui.saving import CURVE_POINTS
+from gui.workbench import Workbench
+
+LAB = "dense_network"
+SMALL = {"layers": 1, "width_1": 3, "learning_rate": 0.01, "optimizer": "Adam"}
+PATIENCE = 30_000
+
+Opener = Callable[..., MainWindow]
+
+
+def bench_of(window: MainWindow) -> Workbench:
+    assert window.workbench is not None
+    return window.workbench
+
+
+def learn(window: MainWindow, qtbot: QtBot, steps: int = 50) -> int:
+    """Train for a while and pause; returns the step reached."""
+    bench = bench_of(window)
+    assert bench.run is not None
+    history = bench.bridge.history(bench.run)
+    bench.toggle_play()
+    qtbot.waitUntil(lambda: (history.span() or (0, 0))[1] >= steps, timeout=PATIENCE)
+    bench.toggle_play()
+    where = bench.transport.where
+    qtbot.waitUntil(lambda: not bench.transport.playing and "steps/s" not in where.text(), timeout=PATIENCE)
+    return step_of(bench)
+
+
+def step_of(bench: Workbench) -> int:
+    """As the transport bar has it: "step 1,234 · epoch 5"."""
+    words = bench.transport.where.text().split()
+    return int(words[1].replace(",", "")) if words[:1] == ["step"] else -1
+
+
+def dialog_of(qtbot: QtBot) -> QFileDialog:
+    qtbot.waitUntil(lambda: isinstance(QApplication.activeModalWidget(), QFileDialog), timeout=PATIENCE)
+    dialog = QApplication.activeModalWidget()
+    assert isinstance(dialog, QFileDialog)
+    return dialog
+
+
+def choose_file(qtbot: QtBot, path: Path) -> None:
+    dialog = dialog_of(qtbot)
+    dialog.setDirectory(str(path.parent))
+    dialog.selectFile(str(path))
+    dialog.accept()
+
+
+def activate(window: MainWindow, qtbot: QtBot) -> None:
+    """Keys go to the active window only."""
+    window.activateWindow()
+    qtbot.waitUntil(lambda: QApplication.activeWindow() is window, timeout=PATIENCE)
+
+
+def press_save(window: MainWindow, qtbot: QtBot, *, shift: bool = False) -> None:
+    control = Qt.KeyboardModifier.ControlModifier
+    modifiers = control | Qt.KeyboardModifier.ShiftModifier if shift else control
+    activate(window, qtbot)
+    qtbot.keyClick(window, Qt.Key.Key_S, modifiers)
+
+
+def until_said(window: MainWindow, qtbot: QtBot, text: str) -> None:
+    toast = bench_of(window).toast
+    qtbot.waitUntil(lambda: toast.isVisible() and toast.text.text() == text, timeout=PATIENCE)
+    toast.hide()
+
+
+def save_to(window: MainWindow, qtbot: QtBot, path: Path) -> None:
+    bench_of(window).saving.save_as()
+    choose_file(qtbot, path)
+    until_said(window, qtbot, f"Saved {path.name}")
+
+
+def until_stands(window: MainWindow, qtbot: QtBot) -> Workbench:
+    bench = bench_of(window)
+    qtbot.waitUntil(lambda: bench.ready or bool(bench.trouble), timeout=PATIENCE)
+    return bench
+
+
+def drop(widget: QWidget, path: Path) -> bool:
+    """Drop a file on a widget, or on what lies behind it, as Qt does; returns whether something took it."""
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path))])
+    at = widget.rect().center()
+    target: QWidget | None = widget
+    while target is not None:
+        buttons, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        enter = QDragEnterEvent(QPoint(at), Qt.DropAction.CopyAction, mime, buttons, none)
+        enter.ignore()
+        if target.acceptDrops():
+            QApplication.sendEvent(target, enter)
+        if enter.isAccepted():
+            QApplication.sendEvent(target, QDropEvent(QPointF(at), Qt.DropAction.CopyAction, mime, buttons, none))
+            return True
+        target = target.parentWidget()
+    return False
+
+
+def menu_entry(window: MainWindow, text: str) -> QAction:
+    return next(action for action in window._menu.actions() if action.text() == text)
+
+
+def test_a_run_is_saved_by_key_and_goes_on_where_it_stood(open_window: Opener, qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window(LAB, values=SMALL, dataset="spiral", seed=4)
+    step = learn(window, qtbot)
+    bench = bench_of(window)
+    assert bench.run is not None
+    before = bench.bridge.history(bench.run).thinned(CURVE_POINTS)
+    press_save(window, qtbot)
+    assert dialog_of(qtbot).selectedFiles()[0].endswith(f"{LAB}.deepscope")
+    choose_file(qtbot, tmp_path / "spirals")  # the suffix is added
+    until_said(window, qtbot, "Saved spirals.deepscope")
+
+    window.open_lab(LAB, values={}, seed=0)
+    until_stands(window, qtbot)
+    window.open_session(tmp_path / "spirals.deepscope")
+    again = until_stands(window, qtbot)
+    assert again is not bench
+    spec = again.runs.spec
+    assert spec is not None
+    assert (spec.dataset, spec.seed, spec.hyperparameters["learning_rate"]) == ("spiral", 4, 0.01)
+    assert again.controls.knobs["width_1"].value == 3
+    assert again.controls.knobs["optimizer"].value == "Adam"
+    assert "seed 4" in window.header._subtitle.text()
+    assert not again.transport.playing
+    assert again.run is not None
+    history = again.bridge.history(again.run)
+    qtbot.waitUntil(lambda: step_of(again) == step and history.span() is not None, timeout=PATIENCE)
+    after = history.thinned(CURVE_POINTS)
+    assert after.keys() == before.keys()
+    for name in before:
+        np.testing.assert_array_equal(after[name], before[name])
+    again.step_once()
+    qtbot.waitUntil(lambda: step_of(again) == step + 1, timeout=PATIENCE)
+
+
+def test_a_saved_run_keeps_its_file_and_a_restarted_one_asks_anew(
+    open_window: Opener, qtbot: QtBot, tmp_path: Path
+) -> None:
+    window = open_window(LAB, values=SMALL)
+    learn(window, qtbot)
+    path = tmp_path / "run.deepscope"
+    save_to(window, qtbot, path)
+    first = path.read_bytes()
+    step = learn(window, qtbot, 200)
+    press_save(window, qtbot)  # no question
+    until_said(window, qtbot, "Saved run.deepscope")
+    assert path.read_bytes() != first
+    assert checkpoint.load(path)[1].step == step
+    press_save(window, qtbot, shift=True)
+    choose_file(qtbot, tmp_path / "second.deepscope")
+    until_said(window, qtbot, "Saved second.deepscope")
+    saved = path.read_bytes()
+    run = bench_of(window).run
+    bench_of(window).restart()
+    qtbot.waitUntil(lambda: bench_of(window).run != run, timeout=PATIENCE)
+    press_save(window, qtbot)
+    dialog_of(qtbot).reject()
+    assert path.read_bytes() == saved
+
+
+def test_an_opened_session_is_saved_to_its_file(open_window: Opener, qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window(LAB, values=SMALL)
+    learn(window, qtbot)
+    path = tmp_path / "run.deepscope"
+    save_to(window, qtbot, path)
+    window.show_gallery()
+    window.open_session(path)
+    until_stands(window, qtbot)
+    step = learn(window, qtbot, 300)
+    press_save(window, qtbot)
+    until_said(window, qtbot, "Saved run.deepscope")
+    assert checkpoint.load(path)[1].step == step
+
+
+def test_a_file_is_not_replaced_unasked(open_window: Opener, qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window(LAB, values=SMALL)
+    (tmp_path / "mine.deepscope").write_text("precious")
+    asked: list[str] = []
+
+    def refuse() -> None:
+        box = QApplication.activeModalWidget()
+        assert isinstance(box, QMessageBox)
+        asked.append(box.text())
+        box.button(QMessageBox.StandardButton.No).click()
+
+    bench_of(window).saving.save_as()
+    dialog = dialog_of(qtbot)
+    dialog.setDirectory(str(tmp_path))
+    dialog.findChildren(QLineEdit)[0].setText("mine")  # the suffix is added before it asks
+    QTimer.singleShot(0, refuse)
+    dialog.accept()
+    assert "mine.deepscope" in asked[0]
+    dialog.reject()
+    assert (tmp_path / "mine.deepscope").read_text() == "precious"
+
+
+def test_menu_entries_save_only_in_a_lab(open_window: Opener, qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window()
+    assert not menu_entry(window, "Save session").isEnabled()
+    window.open_lab(LAB)
+    until_stands(window, qtbot)
+    assert menu_entry(window, "Save session").isEnabled()
+    menu_entry(window, "Save session as…").trigger()
+    choose_file(qtbot, tmp_path / "a.deepscope")
+    until_said(window, qtbot, "Saved a.deepscope")
+    window.show_gallery()
+    assert not menu_entry(window, "Save session as…").isEnabled()
+    menu_entry(window, "Open session…").trigger()
+    choose_file(qtbot, tmp_path / "a.deepscope")
+    assert window.in_lab
+    until_stands(window, qtbot)
+
+
+def test_open_by_key(open_window: Opener, qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window(LAB, values=SMALL)
+    save_to(window, qtbot, tmp_path / "a.deepscope")
+    window.show_gallery()
+    activate(window, qtbot)
+    qtbot.keyClick(window, Qt.Key.Key_O, Qt.KeyboardModifier.ControlModifier)
+    dialog_of(qtbot).reject()
+    qtbot.waitUntil(lambda: window.findChild(QFileDialog) is None)
+    activate(window, qtbot)
+    qtbot.keyClick(window, Qt.Key.Key_O, Qt.KeyboardModifier.ControlModifier)
+    choose_file(qtbot, tmp_path / "a.deepscope")
+    assert window.in_lab
+    assert until_stands(window, qtbot).controls.knobs["width_1"].value == 3
+
+
+@pytest.mark.parametrize("where", ["window", "controls", "view"])
+def test_a_session_dropped_anywhere_is_opened(open_window: Opener, qtbot: QtBot, tmp_path: Path, where: str) -> None:
+    window = open_window(LAB, values=SMALL, seed=2)
+    path = tmp_path / "dropped.deepscope"
+    save_to(window, qtbot, path)
+    window.open_lab("lenet", values={}, seed=0)
+    bench = until_stands(window, qtbot)
+    target = {"window": window, "controls": bench.controls, "view": bench.grid.panels["canvas"].view}[where]
+    assert drop(target, path)
+    again = until_stands(window, qtbot)
+    assert again.lab_id == LAB
+    assert again.runs.spec is not None
+    assert again.runs.spec.seed == 2
+
+
+def test_other_files_dropped_on_the_window_are_left_alone(open_window: Opener, tmp_path: Path) -> None:
+    window = open_window()
+    (tmp_path / "notes.txt").write_text("no session")
+    assert not drop(window, tmp_path / "notes.txt")
+
+
+def test_the_command_line_opens_a_file(
+    open_window: Opener, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, application: QApplication
+) -> None:
+    window = open_window(LAB, values=SMALL, seed=6)
+    step = learn(window, qtbot)
+    path = tmp_path / "run.deepscope"
+    save_to(window, qtbot, path)
+    window.close()
+    found: list[tuple[str, int]] = []
+
+    def look(_app: QApplication) -> int:
+        main = next(w for w in QApplication.topLevelWidgets() if isinstance(w, MainWindow) and w.isVisible())
+        qtbot.waitUntil(lambda: main.workbench is not None and main.workbench.ready, timeout=PATIENCE)
+        bench = bench_of(main)
+        assert bench.runs.spec is not None
+        qtbot.waitUntil(lambda: step_of(bench) == step, timeout=PATIENCE)
+        found.append((bench.lab_id, bench.runs.spec.seed))
+        main.close()
+        main.deleteLater()
+        return 0
+
+    monkeypatch.setattr(app, "make_application", lambda _argv: application)
+    monkeypatch.setattr("gui.crash_log.install", lambda: None)
+    monkeypatch.setattr("gui.crash_log.install_qt", lambda: None)
+    monkeypatch.setattr(QApplication, "exec", look)
+    from gui.__main__ import main
+
+    assert main([str(path)]) == 0
+    assert found == [(LAB, 6)]
+
+
+def test_going_home_and_back_keeps_the_run_and_its_file(open_window: Opener, qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window(LAB, values=SMALL)
+    save_to(window, qtbot, tmp_path / "a.deepscope")
+    run = bench_of(window).run
+    window.show_gallery()
+    window.open_lab(LAB)
+    assert bench_of(window).run == run
+    press_save(window, qtbot)
+    until_said(window, qtbot, "Saved a.deepscope")
+
+
+def test_saving_within_a_step_finishes_it(open_window: Opener, qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window(LAB, values=SMALL)
+    bench = bench_of(window)
+    bench.code_action.setChecked(True)
+    bench.micro_step()
+    qtbot.waitUntil(lambda: "after forward" in bench.transport.where.text(), timeout=PATIENCE)
+    assert bench.code.extraSelections()
+    save_to(window, qtbot, tmp_path / "a.deepscope")
+    assert checkpoint.load(tmp_path / "a.deepscope")[1].step == 1
+    assert step_of(bench) == 1
+    assert "forward" not in bench.transport.where.text()
+    assert not bench.code.extraSelections()  # no line is lit any more
+
+
+# ------------------------------------------------------------------ what is kept of the curves
+
+
+@pytest.mark.parametrize("points", [1, 7, 4092, 4096, 4097, 10_000, 70_001, 300_003])
+def test_curves_are_thinned_but_keep_both_ends(points: int) -> None:
+    history = MetricHistory()
+    steps = np.arange(1, points + 1)
+    for start in range(0, points, 1000):
+        history.append("loss", steps[start : start + 1000], 1.0 / steps[start : start + 1000])
+    history.append("rare", [points // 2 + 1], [0.5])
+    kept = history.thinned(4096)
+    got, values = kept["loss"]
+    assert len(got) <= 4096
+    assert got[0] == 1
+    assert got[-1] == points
+    assert (np.diff(got) > 0).all()
+    assert values[-1] == 1.0 / points
+    assert kept["rare"][0].tolist() == [points // 2 + 1]
+    if points <= 4092:
+        np.testing.assert_array_equal(got, steps)
+        np.testing.assert_array_equal(values, 1.0 / steps)
+
+
+def test_a_history_without_points_keeps_nothing() -> None:
+    assert MetricHistory().thinned(4096) == {}
+
+
+def test_a_file_with_long_curves_stays_small(tmp_path: Path) -> None:
+    history = MetricHistory()
+    history.append("loss", np.arange(1_000_000), np.random.default_rng(0).random(1_000_000))
+    file = tmp_path / "long.deepscope"
+    spec = checkpoint.RunSpec(LAB)
+    import torch
+
+    snapshot = checkpoint.Snapshot(1_000_000, {}, {}, (torch.get_rng_state(), None))
+    checkpoint.save(file, spec, snapshot, history.thinned(CURVE_POINTS))
+    assert file.stat().st_size < 100_000
+    assert zipfile.is_zipfile(file)
