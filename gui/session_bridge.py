@@ -6,6 +6,7 @@ crosses as a Qt signal, because one signal per training step would put the windo
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -49,6 +50,8 @@ Drawn = Callable[[], Mapping[str, float]]
 def _make_session(threads: int) -> Session:
     from engine.session import Session  # its thread loads torch; the window opens meanwhile
 
+    # how long the worker may keep the interpreter while the window waits for it: halves the delay of input (p99)
+    sys.setswitchinterval(0.001)
     return Session(threads=threads)
 
 
