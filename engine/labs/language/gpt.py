@@ -27,7 +27,7 @@ Past = list[Tensor]  # a block's keys and values so far, each (B, H, T, D / H); 
 
 @dataclass(frozen=True)
 class GPTParams:
-    learning_rate: float = real(3e-3, 1e-5, 1e-1, log=True, live=True, help="AdamW's step size at its highest")
+    learning_rate: float = real(3e-3, 1e-5, 1e-1, log=True, live=True, typed_high=1e6, help="AdamW's highest step size")
     schedule: bool = flag(True, live=True, help="Warm up for 100 steps, then fall to a tenth by step 2,000 (cosine)")
     batch_size: int = integer(12, 1, 32, live=True, unit="windows", help="Pieces of text averaged over in one step")
     dropout: float = real(0, 0, 0.9, live=True, help="Share of the values silenced at random while it learns")
