@@ -34,7 +34,7 @@ def width(layer: int) -> int:
 
 @dataclass(frozen=True)
 class Params:
-    learning_rate: float = real(0.03, 1e-5, 10, log=True, live=True, typed_high=1e6, help="How far a step goes downhill")
+    learning_rate: float = real(0.03, 1e-5, 10, log=True, live=True, typed_high=1e6, help="How far each step goes")
     batch_size: int = integer(10, 1, 500, log=True, live=True, unit="points", help="Points averaged over in one step")
     activation: str = choice("ReLU", tuple(ACTIVATIONS), live=True, help="What a hidden neuron makes of its sum z")
     optimizer: str = choice("SGD", OPTIMIZERS, live=True, label="Optimiser", help="How gradients become steps")
