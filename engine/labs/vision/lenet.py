@@ -20,7 +20,7 @@ SLICE, EVERY, RECENT = 128, 10, 1024  # held-out pictures judged at a time; step
 
 @dataclass(frozen=True)
 class LeNetParams:
-    learning_rate: float = real(2e-3, 1e-5, 1, log=True, live=True, typed_high=1e6, help="Step size; SGD likes it larger")
+    learning_rate: float = real(2e-3, 1e-5, 1, log=True, live=True, typed_high=1e6, help="Step size; SGD needs more")
     rate_decay: float = real(0, 0, 2, live=True, help="The learning rate is divided by 1 + this × epochs done")
     batch_size: int = integer(64, 1, 256, live=True, unit="pictures", help="Pictures averaged over in one step")
     dropout: float = real(0, 0, 0.9, live=True, help="Share of the dense layers' units silenced at random in training")
