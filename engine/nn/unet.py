@@ -81,13 +81,16 @@ class UNet(nn.Module):
 
 
 class PointDenoiser(nn.Module):
-    """The same for points of the plane: residual layers, scaled and shifted by time and label."""
+    """The same for points of the plane: residual layers, scaled and shifted by time and label.
+
+    A point enters with sines and cosines of its place, or fine windings would take long (Tancik et al., 2020).
+    """
 
     def __init__(self, channels: int, labels: int, condition: int = 64, layers: int = 3) -> None:
         super().__init__()
         width = 4 * channels
         self.condition = Conditioning(condition, labels)
-        self.first = nn.Linear(2, width)
+        self.first = nn.Linear(14, width)
         self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False) for _ in range(layers))
         self.scale_shifts = nn.ModuleList(nn.Linear(condition, 2 * width) for _ in range(layers))
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
@@ -97,7 +100,8 @@ class PointDenoiser(nn.Module):
     def forward(self, x: Tensor, time: Tensor, label: Tensor) -> Tensor:
         """Noisy points (B, 2), times (B,) in 0..1, labels (B,) to a prediction (B, 2)."""
         condition = self.condition(time, label)
-        h = self.first(x)  # (B, width)
+        waves = torch.cat([x, 2 * x, 4 * x], 1)  # (B, 6)
+        h = self.first(torch.cat([x, waves.sin(), waves.cos()], 1))  # (B, width)
         for norm, scale_shift, layer in zip(self.norms, self.scale_shifts, self.layers, strict=True):
             scale, shift = scale_shift(condition).chunk(2, 1)  # each (B, width)
             h = h + layer(F.silu(norm(h) * (1 + scale) + shift))

@@ -35,12 +35,12 @@ BINS, EVERY = 10, 25  # the validation loss is split by time, and taken every so
 
 @dataclass(frozen=True)
 class DiffusionParams:
-    learning_rate: float = real(2e-3, 1e-5, 1e-1, log=True, live=True, help="Step size of the optimiser")
+    learning_rate: float = real(2e-3, 1e-5, 1e-1, log=True, live=True, typed_high=1e6, help="Step of the optimiser")
     batch_size: int = integer(64, 8, 512, log=True, live=True, help="Samples noised and averaged over in one step")
     label_dropout: float = real(0.1, 0, 1, live=True, help="Share of labels hidden in training, as guidance needs")
     ema: float = real(0.99, 0, 0.9999, live=True, label="EMA decay", help="Inertia of the averaged copy that samples")
     sampler: str = choice("DDIM", ("DDIM", "DDPM"), view=True, help="DDPM adds new noise at each step, DDIM none")
-    sampling_steps: int = integer(20, 2, 100, view=True, help="Steps from pure noise to a sample; more is finer")
+    sampling_steps: int = integer(12, 2, 100, view=True, help="Steps from pure noise to a sample; more is finer")
     guidance: float = real(2, 0, 10, view=True, help="Weight of the label: 0 ignores it, 1 follows it, more insists")
     label: int = integer(3, -1, 9, view=True, label="Label asked for", help="Class to be drawn; -1 asks for any")
     noise_seed: int = integer(0, 0, 99, view=True, help="The noise that sampling starts from")
@@ -253,7 +253,7 @@ class Diffusion(Lab):
         return self.strip(self.times(), path, guesses)
 
     @view(Points(
-        "Paths", hint="from one noise to every class", x_axis="first axis", y_axis="second axis",
+        "Paths", hint="how samples travel", x_axis="first axis", y_axis="second axis",
         help="Ways of samples through the plane, over the data; for pictures, the plane of two principal components.",
     ))  # fmt: skip
     def paths(self) -> Generator[None, None, PointsData]:
@@ -274,20 +274,20 @@ class Diffusion(Lab):
         help="Where the network would move noisy samples at the time chosen (arrows), and how far (colour).",
     ))  # fmt: skip
     def drift(self) -> Generator[None, None, FieldData]:
-        t, side, data = max(1, round(self.hp.moment * self.hp.timesteps)), 16, self.data
+        t, side, data = max(1, round(self.hp.moment * self.hp.timesteps)), 12, self.data
         a = self.alpha_bar[t]
         around = data.project(noised(self.held, a, self.held_noise))
         r = 1.1 * float(around.abs().max())
         ticks = torch.linspace(-r, r, side, device=self.device)
-        places = torch.cartesian_prod(-ticks, ticks).flip(1)  # (256, 2), row by row from the top left
+        places = torch.cartesian_prod(-ticks, ticks).flip(1)  # (144, 2), row by row from the top left
         rest = noised(data.centre, a, self.held_noise[0].flatten())  # the usual noise in all other directions
-        x = rest + (places - data.project(rest.view(data.shape))) @ data.axes.T  # (256, D)
+        x = rest + (places - data.project(rest.view(data.shape))) @ data.axes.T  # (144, D)
         moves = []
-        for part in x.view(-1, *data.shape).split(64):
+        for part in x.view(-1, *data.shape).split(48):
             seen = self.predict(part, t, self.chosen(1)[0].expand(len(part)))
             moves.append(data.project(a.sqrt() * seen) - data.project(part))
             yield
-        move = torch.cat(moves)  # (256, 2): (1 - a) times the score, the gradient of log q(x_t)
+        move = torch.cat(moves)  # (144, 2): (1 - a) times the score, the gradient of log q(x_t)
         far = move.norm(dim=1)
         arrows = torch.cat([places, move / far.max() * 2 * r / side], 1)
         points, hint = PointsData(around, self.held_y, self.classes), f"t = {t} of {self.hp.timesteps}"

@@ -22,7 +22,7 @@ SHOWN = 10  # pictures beside their reconstructions
 
 @dataclass(frozen=True)
 class VAEParams:
-    learning_rate: float = real(1e-3, 1e-5, 1e-1, log=True, live=True, help="Step size of the optimiser")
+    learning_rate: float = real(1e-3, 1e-5, 1e-1, log=True, live=True, typed_high=1e6, help="Step of the optimiser")
     batch_size: int = integer(128, 8, 512, log=True, live=True, unit="pictures", help="Pictures averaged in one step")
     regularise: bool = flag(True, live=True, help="Pull the codes towards one round cloud; off: an autoencoder's holes")
     beta: float = real(
@@ -36,17 +36,18 @@ class VAEParams:
     hidden: int = integer(256, 16, 1024, unit="units", help="Width of the two hidden layers on each side")
 
 
+def layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    steps = (nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+    return nn.Sequential(*steps)
+
+
 class VAENet(nn.Module):
     """Encoder and decoder, each with two hidden layers (Kingma and Welling, 2014, appendix C)."""
 
     def __init__(self, latent: int, hidden: int) -> None:
         super().__init__()
-        self.encoder = nn.Sequential(
-            nn.Linear(784, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 2 * latent)
-        )
-        self.decoder = nn.Sequential(
-            nn.Linear(latent, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 784)
-        )
+        self.encoder = layers(784, hidden, 2 * latent)
+        self.decoder = layers(latent, hidden, 784)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (B, 784) to mean and log-variance of q(z | x), each (B, latent)."""
