@@ -38,7 +38,9 @@ def limits(values: npt.NDArray[np.floating], name: str) -> tuple[float, float]:
     if name == "diverging":
         high = max(abs(low), abs(high))
         low = -high
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    if high > low:
+        return low, high
+    return (low - 0.5, high + 0.5) if name == "diverging" else (low, low + 1.0)  # all alike: nothing stands out
 
 
 def colourise(values: npt.NDArray[np.floating], name: str, low: float, high: float) -> Rgb:

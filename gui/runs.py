@@ -14,12 +14,21 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from engine.hyperparameters import HyperparameterError, Value
 from engine.messages import Changed, LabInfo, Opened, Play, RunSpec, Set
+from engine.recorder import MetricHistory
 from gui.control_panel import dataset_title, readable
 from gui.session_bridge import SessionBridge
 from gui.settings import Settings
 
 DEBOUNCE_MS = 250  # a structural slider is being dragged: wait until it rests before building
 DATASET = "@dataset"  # among the remembered hyperparameters
+
+
+@dataclass(frozen=True)
+class Ghost:
+    """The curves of another run, shown faintly beside the present ones."""
+
+    text: str
+    history: MetricHistory
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,7 @@ class Pending:
     play: bool = False
     resume: Path | None = None  # goes on from this file
     remembered: bool = False  # made of what was used last time: may no longer fit
+    ghost: Ghost | None = None  # it is a branch: what its parent went on to do
 
 
 class Runs(QObject):
@@ -49,6 +59,7 @@ class Runs(QObject):
         self.spec: RunSpec | None = None
         self.pending: Pending | None = None
         self.resumed: Path | None = None  # the file that the present run goes on from
+        self.ghosts: list[Ghost] = []  # what the runs that this one branched from went on to do
         self.wanted: dict[str, Value] = {}  # structural changes that wait for the slider to rest
         self.sent: dict[str, Value] = {}  # live changes that were not confirmed yet
         self._done: list[RunSpec] = []
@@ -79,6 +90,15 @@ class Runs(QObject):
         self.pending = Pending(self.bridge.open(spec, resume), spec, told, play, resume)
         self.building.emit()
 
+    def branch(self, step: int) -> None:
+        """Go on from an earlier step; what came after it stays on the curves as a ghost."""
+        if self.run is None or self.spec is None or self.pending is not None:
+            return
+        run = self.bridge.branch(self.run, step)
+        ghost = Ghost(f"before the branch at step {step:,}", self.bridge.history(self.run))
+        self.pending = Pending(run, self.spec, ghost=ghost)
+        self.building.emit()
+
     def _opened(self, event: Opened) -> None:
         pending = self.pending
         if pending is None or event.run != pending.run:
@@ -86,6 +106,7 @@ class Runs(QObject):
         former, former_spec = self.run, self.spec
         self.run, self.spec, self.pending, self.info = event.run, event.spec, None, event.lab
         self.resumed = pending.resume
+        self.ghosts = [*self.ghosts, pending.ghost] if pending.ghost else []
         self.sent.clear()
         if former is not None:
             self.bridge.close(former)

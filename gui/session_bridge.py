@@ -6,6 +6,7 @@ crosses as a Qt signal, because one signal per training step would put the windo
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from engine.messages import (
+    Branch,
     Budget,
     Close,
     Closed,
@@ -23,6 +25,7 @@ from engine.messages import (
     Diverged,
     Event,
     Failed,
+    Frame,
     Look,
     NeedsData,
     News,
@@ -34,6 +37,7 @@ from engine.messages import (
     WentBack,
 )
 from engine.recorder import MetricHistory
+from engine.tape import Tape
 
 if TYPE_CHECKING:
     from engine.session import Session
@@ -43,6 +47,7 @@ STANDING_MS = 16  # nothing trains, but an answer is awaited
 IDLE_MS = 250
 AWAKE_SECONDS = 1.0  # how long to stay quick after a command or news
 LOOK_SECONDS = 0.1
+TAPE_BYTES = 256 << 20  # of the frames recorded of a run; the session keeps as much in snapshots
 
 Drawn = Callable[[], Mapping[str, float]]
 
@@ -59,6 +64,8 @@ def _make_session(threads: int) -> Session:
 class _Run:
     spec: RunSpec
     history: MetricHistory
+    tape: Tape = field(default_factory=lambda: Tape(TAPE_BYTES))
+    latest: dict[str, Frame] = field(default_factory=dict)
     built: bool = False
     playing: bool = False
     views: tuple[str, ...] = ()
@@ -117,6 +124,16 @@ class SessionBridge(QObject):
             self.send(Budget(self._last_run, self._budget))
         return self._last_run
 
+    def branch(self, parent: int, step: int) -> int:
+        """Build a run that goes on where `parent` stood at its latest snapshot not after `step`."""
+        self._last_run += 1
+        former = self._runs[parent]
+        self._runs[self._last_run] = _Run(former.spec, copy.deepcopy(former.history))
+        self.send(Branch(self._last_run, parent, step))
+        if self._budget is not None:
+            self.send(Budget(self._last_run, self._budget))
+        return self._last_run
+
     def close(self, run: int) -> None:
         """End a run and forget it: nothing more is heard of it."""
         if self._runs.pop(run, None) is not None:
@@ -125,6 +142,14 @@ class SessionBridge(QObject):
     def history(self, run: int) -> MetricHistory:
         """The metrics of a run that is open."""
         return self._runs[run].history
+
+    def tape(self, run: int) -> Tape:
+        """The frames recorded of a run that is open."""
+        return self._runs[run].tape
+
+    def latest(self, run: int) -> tuple[Frame, ...]:
+        """The newest frame of each view."""
+        return tuple(self._runs[run].latest.values())
 
     def send(self, command: Command) -> None:
         """Give the session a command; its answer is looked for at once."""
@@ -204,6 +229,7 @@ class SessionBridge(QObject):
         for event in news.events:  # going back pauses, so what was measured along with it came before it
             if isinstance(event, WentBack) and (state := self._runs.get(event.run)) is not None:
                 state.history.cut(event.step)
+                state.tape.cut(event.step)
         for event in news.events:
             if event.run in self._runs:
                 self._hand_on_event(event)
@@ -211,7 +237,9 @@ class SessionBridge(QObject):
             if batch.run in self._runs:
                 self.metrics.emit(batch.run, tuple(batch.series))
         for frame in news.frames:
-            if frame.run in self._runs:
+            if (state := self._runs.get(frame.run)) is not None:
+                state.tape.record(frame)
+                state.latest[frame.view] = frame
                 self.frame.emit(frame)
         for status in news.status:
             if (state := self._runs.get(status.run)) is not None:
@@ -224,6 +252,7 @@ class SessionBridge(QObject):
         match event:
             case Opened():
                 state.spec, state.built = event.spec, True
+                state.history.cut(event.step)  # a branch has its parent's up to here
                 self.opened.emit(event)
                 return
             case Playing():

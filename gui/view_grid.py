@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QGridLayout, QLabel, QSizePolicy, QV
 from engine.messages import Frame, LabInfo
 from engine.recorder import MetricHistory
 from gui import theme
+from gui.runs import Ghost
 from gui.view_panel import ViewPanel
 from gui.views import make_view
 
@@ -142,7 +143,9 @@ class ViewGrid(QWidget):
         if (panel := self.panels.get(frame.view)) is not None:
             panel.show_frame(frame)
 
-    def show_metrics(self, history: MetricHistory, *, names: Iterable[str] = (), now: bool = False) -> None:
+    def show_metrics(
+        self, history: MetricHistory, *, names: Iterable[str] = (), now: bool = False, step: int = NEWEST
+    ) -> None:
         """Let the curves of these metrics (of all where none are named) show the history, each as often as its share
         of the budget allows: they are drawn from what the window has, so the session cannot pace them. `now` does
         not wait: training stands, and the last point is to be seen."""
@@ -153,7 +156,7 @@ class ViewGrid(QWidget):
             if view.description.kind != "curves" or (wanted and not wanted & set(view.description.metrics)):
                 continue
             if now or (panel.isVisible() and self._due.get(name, 0.0) <= at):
-                view.show_metrics(history, NEWEST)  # type: ignore[attr-defined]
+                view.show_metrics(history, step)  # type: ignore[attr-defined]
                 self._due[name] = at + self._costs.get(name, 0.0) * max(1, len(self.panels)) / self.budget
 
     def set_flags(self, flags: Sequence[tuple[int, str]]) -> None:
@@ -163,6 +166,12 @@ class ViewGrid(QWidget):
         for panel in self.panels.values():
             if panel.view.description.kind == "curves":
                 panel.view.set_flags([Flag(step, text) for step, text in flags])  # type: ignore[attr-defined]
+
+    def set_ghosts(self, ghosts: Sequence[Ghost]) -> None:
+        """Show the curves of other runs faintly beside the present ones."""
+        for panel in self.panels.values():
+            if panel.view.description.kind == "curves":
+                panel.view.set_ghosts([ghost.history for ghost in ghosts])  # type: ignore[attr-defined]
 
     def visible_views(self) -> tuple[str, ...]:
         """The views that can be seen: one where it is enlarged, none in a minimised or hidden window."""

@@ -50,17 +50,19 @@ from gui.code_panel import CodePanel
 from gui.control_panel import ControlPanel, readable
 from gui.error_banner import ErrorBanner
 from gui.explain_panel import ExplainPanel
+from gui.flags import Flags
 from gui.problems import Problems
+from gui.rewinding import Rewinding
 from gui.runs import Runs
 from gui.saving import Saving
 from gui.session_bridge import SessionBridge
 from gui.settings import Settings
+from gui.timeline import Timeline
 from gui.toast import Toast
 from gui.transport_bar import TransportBar
 from gui.view_grid import BuildingPage, BusyLine, ViewGrid
 
 BUSY_MS = 200  # builds shorter than this need no sign of progress
-FLAG_SECONDS = 1.5  # turns of one knob that follow each other closer than this are one flag
 SIDE = {"explain": 380, "code": 460}  # pixels
 
 
@@ -84,12 +86,13 @@ class Workbench(QWidget):
         super().__init__(parent)
         self.bridge, self.lab_id, self.settings = bridge, lab_id, settings
         self.runs = Runs(bridge, lab_id, settings, self)
-        self._flags: list[tuple[int, str, str, float]] = []  # step, name, text, when
         self._speed: float | None = None
         self._drawn_at: deque[float] = deque(maxlen=120)
         self._build_widgets()
         self.problems = Problems(self.runs, self.banner, self.toast, self.building, self.grid, self)
         self.saving = Saving(self.runs, self.banner, self.toast, self)
+        self.flags = Flags(self.grid, self.timeline)
+        self.rewinding = Rewinding(self.runs, self.grid, self.timeline, self)
         self._make_actions()
         self._connect()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -122,6 +125,7 @@ class Workbench(QWidget):
         self.grid = ViewGrid()
         self.grid.budget = self.settings.budget
         self.transport = TransportBar()
+        self.timeline = Timeline()
         self.banner = ErrorBanner()
         self.building = BuildingPage(find_card(self.lab_id).title, "Building the network…")
         self.pages = QStackedWidget()
@@ -157,6 +161,7 @@ class Workbench(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
         outer.addLayout(middle, 1)
+        outer.addWidget(self.timeline)
         outer.addWidget(self.transport)
         self._show_busy = QTimer(self)
         self._show_busy.setSingleShot(True)
@@ -176,6 +181,8 @@ class Workbench(QWidget):
         self._action("Undo", keys.Undo, self.runs.undo)
         self._action("Redo", keys.Redo, self.runs.redo)
         self._action("Copy picture", keys.Copy, self._copy)
+        self._action("Back to live", "Ctrl+L", self.rewinding.live)
+        self._action("Branch from here", "Ctrl+B", self.rewinding.branch)
 
     def _action(self, text: str, key: str | QKeySequence.StandardKey, pressed: Callable[[], None]) -> None:
         action = QAction(text, self)
@@ -225,10 +232,11 @@ class Workbench(QWidget):
         if self.pages.currentWidget() is not self.grid:
             self._build(event.lab)
         self.problems.over("open", "diverged", "step", "set", "edit", "action", "link")
-        self._flags.clear()
+        self.flags.cut(event.step if self.runs.ghosts else -1)
+        self.rewinding.adopted()
         self._show_values()
         self.controls.show_facts(event.facts)
-        self.grid.set_flags([])
+        self.grid.set_ghosts(self.runs.ghosts)
         self._show_metrics(now=True)
         self.code.light_phase("")
         self.transport.show_enabled(True)
@@ -357,12 +365,12 @@ class Workbench(QWidget):
             case Changed():
                 self._changed(event)
             case Edited(step=step, what=what):
-                self._flag(step, what, what)
+                self.flags.add(step, what, what)
             case Saved():
                 self.saving.saved(event)
             case WentBack(step=step):
-                self._flags = [flag for flag in self._flags if flag[0] <= step]
-                self._show_flags()
+                self.rewinding.live()
+                self.flags.cut(step)
                 self._show_metrics(now=True)
                 self.problems.over("diverged", "step")
             case Diverged():
@@ -383,18 +391,7 @@ class Workbench(QWidget):
         if settled:
             self.controls.show_value(event.name, event.new)
         if not event.view_only:
-            self._flag(event.step, event.name, readable(self.runs.info.hyperparameters[event.name], event.new))
-
-    def _flag(self, step: int, name: str, text: str) -> None:
-        """Mark the curves; a knob that is being dragged leaves one flag."""
-        now = time.monotonic()
-        if self._flags and self._flags[-1][1] == name and now - self._flags[-1][3] < FLAG_SECONDS:
-            step = self._flags.pop()[0]
-        self._flags.append((step, name, text, now))
-        self._show_flags()
-
-    def _show_flags(self) -> None:
-        self.grid.set_flags([(step, text) for step, _, text, _ in self._flags])
+            self.flags.add(event.step, event.name, readable(self.runs.info.hyperparameters[event.name], event.new))
 
     def _metrics(self, run: int, names: tuple[str, ...]) -> None:
         if run == self.run:
@@ -402,11 +399,14 @@ class Workbench(QWidget):
 
     def _show_metrics(self, names: tuple[str, ...] = (), *, now: bool = False) -> None:
         assert self.run is not None
+        if self.rewinding.rewound:
+            return
         self.grid.show_metrics(self.bridge.history(self.run), names=names, now=now)
 
     def _frame(self, frame: Frame) -> None:
         if frame.run == self.run:
-            self.grid.show_frame(frame)
+            if not self.rewinding.rewound:
+                self.grid.show_frame(frame)
             now = time.monotonic()
             if not self._drawn_at or now - self._drawn_at[-1] > 0.01:
                 self._drawn_at.append(now)

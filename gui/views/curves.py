@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,11 +43,13 @@ class CurvesView(ViewWidget):
         super().__init__(description, probes=probes, edits=edits)
         self.history: MetricHistory | None = None
         self.flags: tuple[Flag, ...] = ()
+        self.ghosts: list[MetricHistory] = []
         self.window_of_steps: tuple[float, float] | None = None  # None shows all
         self._follows = False  # the zoomed window ends at the newest step and moves along
         self._seen = -1
         self._range: tuple[float, float] | None = None
         self._lines: list[Line] = []
+        self._ghost_lines: list[Line] = []
         self._x, self._y = Axis(), Axis()
         self._cross: float | None = None  # the step under the crosshair
         self._drag: tuple[QPointF, bool, tuple[float, float]] | None = None  # from, whether it pans, window then
@@ -104,6 +106,12 @@ class CurvesView(ViewWidget):
             self.flags = tuple(flags)
             self.update()
 
+    def set_ghosts(self, ghosts: Sequence[MetricHistory]) -> None:
+        """Other runs, drawn faintly behind: what the run that this one branched from went on to do."""
+        if list(ghosts) != self.ghosts:
+            self.ghosts = list(ghosts)
+            self.update()
+
     def clear(self) -> None:
         self.history, self.flags, self.window_of_steps, self._range, self._lines = None, (), None, None, []
         super().clear()
@@ -158,6 +166,8 @@ class CurvesView(ViewWidget):
             return self.window_of_steps
         assert self.history is not None
         first, last = self.history.span(self.names()) or (0, 1)
+        for ghost in self.ghosts:
+            last = max(last, (ghost.span(self.names()) or (0, 0))[1])
         if last == first:
             return first - 0.5, first + 0.5
         return (0.0 if first == 1 and last > 20 else float(first)), float(last)  # so that the axis begins at 0
@@ -181,15 +191,21 @@ class CurvesView(ViewWidget):
         low, high = self._values_shown(found, first, last)
         height = max(10.0, self.height() - top - bottom)
         self._y = Axis(low, high, top + height, top, log=self.log_y.isChecked(), percent=self.description.percent)
-        self._y.choose_ticks(round(height / 46) + 1)
+        self._y.choose_ticks(round(height / 46) + 1, int(height / 18) + 1)
         left = room_for([text for _, text in self._y.ticks], metrics) + 8 if self.width() > 120 else 4.0
         plot = QRectF(left, top, max(10.0, self.width() - left - (right if self._labelled else 10.0)), height)
         self._x = Axis(first, last, plot.left(), plot.right(), log=self.log_x.isChecked(), whole=True)
-        self._x.choose_ticks(max(2, round(plot.width() / 62)))
+        self._x.choose_ticks(max(2, round(plot.width() / 62)), int(plot.width() / 44) + 1)
         classes = theme.current().classes
         self._lines = [
             self._line(name, label, QColor(classes[self.description.metrics.index(name) % len(classes)]), found[name])
             for name, label in zip(names, labels, strict=True)
+        ]
+        self._ghost_lines = [
+            replace(self._line(line.name, "", faded(line.colour, 0.38), entries), raw=None)
+            for ghost in self.ghosts
+            for line in self._lines
+            if len((entries := ghost.decimated(line.name, math.floor(first), math.ceil(last), buckets)).steps)
         ]
         return plot
 
@@ -263,6 +279,7 @@ class CurvesView(ViewWidget):
         paint.axes(painter, plot, self._x, self._y, self.size())
         painter.save()
         painter.setClipRect(plot.adjusted(0, -3, 0, 2))
+        paint.lines(painter, self._ghost_lines)
         paint.lines(painter, self._lines)
         paint.crosses(painter, self._lines, plot)
         painter.restore()
@@ -279,12 +296,19 @@ class CurvesView(ViewWidget):
             left, right = sorted((self._drag[0].x(), self._pointer.x()))
             painter.fillRect(QRectF(left, plot.top(), right - left, plot.height()),
                              faded(theme.current().accent, 0.18))  # fmt: skip
-        elif self._cross is not None:
-            step = round(min(max(self._cross, self._x.low), self._x.high))
+        elif (at := self._place_read()) is not None:
+            step = round(min(max(at, self._x.low), self._x.high))
             readings = [(line, self._reading(line.name, step)) for line in self._lines]
             paint.crosshair(painter, self._x.pixel(step), f"step {step:,}", readings, plot, self.size())
         paint_focus(painter, self)
         painter.end()
+
+    def _place_read(self) -> float | None:
+        """The step to read the metrics at: under the pointer, else where the views are rewound to."""
+        if self._cross is not None or self.history is None:
+            return self._cross
+        span = self.history.span(self.names())
+        return float(self.step) if span and span[0] <= self.step < span[1] else None
 
     def _paint_best(self, painter: QPainter, plot: QRectF) -> None:
         """A ring around the best point of the last metric."""

@@ -1,0 +1,68 @@
+"""Scrubbing back: every view shows what it showed then, while training goes on; a branch goes on from there."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject
+
+from gui.runs import Runs
+from gui.session_bridge import SessionBridge
+from gui.timeline import Timeline
+from gui.view_grid import ViewGrid
+
+
+class Rewinding(QObject):
+    """Knows whether the views are live, or which step they show."""
+
+    def __init__(self, runs: Runs, grid: ViewGrid, timeline: Timeline, parent: QObject) -> None:
+        super().__init__(parent)
+        self._runs, self._grid, self._timeline = runs, grid, timeline
+        self._bridge: SessionBridge = runs.bridge
+        self.step = -1  # the step that is shown; below zero the views are live
+        timeline.scrubbed.connect(self.scrub)
+        timeline.live_pressed.connect(self.live)
+        timeline.branch_pressed.connect(self.branch)
+        self._bridge.polled.connect(self._grown)
+
+    @property
+    def rewound(self) -> bool:
+        return self.step >= 0
+
+    def scrub(self, step: int) -> None:
+        """Show every view, and the cursor of the curves, as of `step`."""
+        if (run := self._runs.run) is None:
+            return
+        self.step = step
+        self._timeline.show_step(step)
+        tape = self._bridge.tape(run)
+        for view in self._grid.visible_views():
+            if (frame := tape.at(view, step)) is not None:
+                self._grid.show_frame(frame)
+        self._grid.show_metrics(self._bridge.history(run), step=step, now=True)
+
+    def live(self) -> None:
+        """Show the present again."""
+        if not self.rewound:
+            return
+        self.step = -1
+        self._timeline.show_step(-1)
+        if (run := self._runs.run) is not None:
+            for frame in self._bridge.latest(run):
+                self._grid.show_frame(frame)
+            self._grid.show_metrics(self._bridge.history(run), now=True)
+
+    def branch(self) -> None:
+        """Go on from the step that is shown."""
+        if self.rewound:
+            self._runs.branch(self.step)
+
+    def adopted(self) -> None:
+        """Another run is shown."""
+        self.step = -1
+        self._timeline.show_step(-1)
+        self._timeline.show_span(0, 0)
+
+    def _grown(self) -> None:
+        run = self._runs.run
+        span = self._bridge.tape(run).span() if run is not None else None
+        if span is not None:
+            self._timeline.show_span(*span)

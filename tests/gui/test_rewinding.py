@@ -1,0 +1,86 @@
+"""Rewinding in the window: scrub while it trains, go live again, branch, and see both futures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PySide6.QtCore import QPoint, Qt
+from pytestqt.qtbot import QtBot
+
+from gui.main_window import MainWindow
+from gui.workbench import Workbench
+
+PATIENCE = 60_000
+Opener = Callable[..., MainWindow]
+
+
+def trained(open_window: Opener, qtbot: QtBot, steps: int = 200) -> Workbench:
+    bench = open_window("lenet").workbench
+    assert bench is not None
+    bench.toggle_play()
+
+    def far_enough() -> bool:
+        assert bench.run is not None
+        span = bench.bridge.tape(bench.run).span()
+        return span is not None and span[1] >= steps
+
+    qtbot.waitUntil(far_enough, timeout=PATIENCE)
+    return bench
+
+
+def pixels(bench: Workbench) -> np.ndarray:
+    payload = bench.grid.panels["layer1"].view.payload
+    return np.asarray(payload.groups[0].pixels)
+
+
+def test_scrubbing_shows_the_past_while_training_goes_on(open_window: Opener, qtbot: QtBot) -> None:
+    bench = trained(open_window, qtbot)
+    run = bench.run
+    assert run is not None
+    track = bench.timeline.track
+    qtbot.mouseClick(track, Qt.MouseButton.LeftButton, pos=QPoint(track.width() // 3, track.height() // 2))
+    step = bench.rewinding.step
+    assert 0 < step < track.last
+    assert "rewound" in bench.timeline.where.text()
+    for name, panel in bench.grid.panels.items():
+        frame = bench.bridge.tape(run).at(name, step)
+        assert frame is None or panel.view.payload is frame.payload
+    past = pixels(bench).copy()
+    last = track.last
+    qtbot.waitUntil(lambda: track.last > last + 20, timeout=PATIENCE)  # training goes on
+    assert np.array_equal(pixels(bench), past)
+    qtbot.keyClick(track, Qt.Key.Key_Home)
+    assert bench.rewinding.step == track.first
+    assert bench.grid.panels["loss"].view.step == track.first
+    bench.timeline.live.click()
+    assert not bench.rewinding.rewound
+    qtbot.waitUntil(lambda: not np.array_equal(pixels(bench), past), timeout=PATIENCE)
+
+
+def test_a_branch_goes_on_from_there_and_keeps_both_futures(open_window: Opener, qtbot: QtBot) -> None:
+    bench = trained(open_window, qtbot)
+    parent = bench.run
+    assert parent is not None
+    bench.toggle_play()
+    qtbot.waitUntil(lambda: not bench.transport.playing, timeout=PATIENCE)
+    history = bench.bridge.history(parent)
+    end = history.span()
+    bench.rewinding.scrub(bench.timeline.track.last // 2)
+    asked = bench.rewinding.step
+    bench.timeline.branch.click()
+    qtbot.waitUntil(lambda: bench.run != parent and bench.ready, timeout=PATIENCE)
+    run = bench.run
+    assert run is not None
+    assert not bench.rewinding.rewound
+    begun = (bench.bridge.history(run).span() or (0, 0))[1]
+    assert begun <= asked
+    loss = bench.grid.panels["loss"].view
+    assert [ghost.span() for ghost in loss.ghosts] == [end]
+    bench.toggle_play()  # with nothing changed it repeats what the parent did
+    qtbot.waitUntil(lambda: (bench.bridge.history(run).span() or (0, 0))[1] >= begun + 50, timeout=PATIENCE)
+    for step in (begun + 10, begun + 40):
+        assert bench.bridge.history(run).at("train loss", step) == history.at("train loss", step)
+    bench.restart()
+    qtbot.waitUntil(lambda: bench.run != run and bench.ready, timeout=PATIENCE)
+    assert loss.ghosts == []
