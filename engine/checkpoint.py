@@ -45,6 +45,7 @@ class Snapshot:
     hyperparameters: Mapping[str, Any]
     state: Mapping[str, Any]
     rng: tuple[torch.Tensor, torch.Tensor | None]
+    marks: int = 0  # how many changes of the experiment came before it: some may have come at the same step, later
 
 
 class Header(BaseModel):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Generator
+from pathlib import Path
 from types import GeneratorType
 from typing import Any
 
 import numpy as np
 import torch
 
-from engine import checkpoint, device
+from engine import checkpoint, device, marks
 from engine.discovery import load_lab
-from engine.hyperparameters import Value, hyperparameters_of, make_params, values_of
+from engine.hyperparameters import hyperparameters_of, make_params, values_of
 from engine.lab import Lab, LabError, Metrics, actions_of, advance, describe, start, views_of
 from engine.messages import (
     Act,
@@ -33,6 +33,7 @@ from engine.messages import (
     Status,
     WentBack,
 )
+from engine.metrics import columns_of
 from engine.tape import Reel, size_of
 from engine.watch import no_trace, rng_state, set_rng_state
 from engine.watcher import Rate, Watcher
@@ -47,7 +48,7 @@ class Run:
     """A lab in training. Every method may raise what the lab raises; the session reports it."""
 
     def __init__(
-        self, number: int, spec: RunSpec, *, threads: int = 0, memory: int = MEMORY, marks: tuple[Mark, ...] = ()
+        self, number: int, spec: RunSpec, *, threads: int = 0, memory: int = MEMORY, script: tuple[Mark, ...] = ()
     ) -> None:
         self.number = number
         lab_class = load_lab(spec.lab)
@@ -59,6 +60,8 @@ class Run:
         self.info = describe(lab_class, spec.lab)
         # every hyperparameter by name: a later version's other defaults do not change this run
         self.spec = RunSpec(spec.lab, values_of(hp), self.lab.dataset, spec.seed, spec.device)
+        self.origin = self.spec  # with the hyperparameters it began with: they and the marks are the whole experiment
+        self.resumed: Path | None = None  # or it began where this file stands
         self.rng = rng_state(where)
         self.playing = False
         self.phase = ""
@@ -67,7 +70,7 @@ class Run:
         self._stepping: Generator[str, None, Metrics | None] | None = None
         self._pending: list[Set] = []
         self.marks: list[Mark] = []  # what changed the experiment so far
-        self._script = list(marks)  # what is to change it as it did before
+        self._script = list(script)  # what is to change it as it did before
         self.applied: list[Event] = []  # changes that took effect within a step; the session sends and empties it
         self._next_step_at = 0.0
         self._burst = 1
@@ -167,18 +170,12 @@ class Run:
             self._apply_pending()
 
     def _repeat(self, mark: Mark) -> None:
-        if mark.kind == "set":
-            self.applied.append(self._apply(Set(self.number, mark.name, mark.new), False))
-        elif mark.kind == "edit":
-            handler = views_of(self.lab)[mark.name].on_edit
-            assert handler is not None
-            handler(self.lab, mark.gesture)
-            self._mark(mark)
-            self.applied.append(Edited(self.number, self.lab.step_count, mark.text))
+        done = marks.apply(self.lab, mark)
+        self.marks.append(done)
+        if done.kind == "set":
+            self.applied.append(Changed(self.number, done.step, done.name, done.old, done.new))
         else:
-            actions_of(self.lab)[mark.name].method(self.lab)
-            self._mark(mark)
-            self.applied.append(Edited(self.number, self.lab.step_count, mark.text))
+            self.applied.append(Edited(self.number, done.step, done.text))
 
     def _mark(self, mark: Mark) -> None:
         self.marks.append(dataclasses.replace(mark, step=self.lab.step_count))
@@ -231,22 +228,19 @@ class Run:
         make_params(type(self.lab.hp), {command.name: command.value})
         if declared is None or declared.rebuilds:
             raise LabError(f"{command.name} cannot change while the run goes on: it rebuilds the network")
-        if declared.view or self._stepping is None:
-            return [self._apply(command, declared.view)]
+        if declared.view:
+            return [self._apply(command, True)]
+        if self._stepping is None:
+            self._enter()
+            try:
+                return [self._apply(command, False)]
+            finally:
+                self._leave()
         self._pending.append(command)
         return []
 
     def _apply(self, command: Set, view_only: bool) -> Event:
-        old = getattr(self.lab.hp, command.name)
-        values = {**values_of(self.lab.hp), command.name: command.value}
-        before = self.lab.hp
-        self.lab.hp = make_params(type(self.lab.hp), values)
-        try:
-            self.lab.changed(command.name)
-        except BaseException:
-            self.lab.hp = before
-            raise
-        new: Value = getattr(self.lab.hp, command.name)
+        old, new = marks.set_value(self.lab, command.name, command.value)
         self.watcher.changed()
         if not view_only:
             self._mark(Mark(0, "set", command.name, f"{command.name} = {new}", old, new))
@@ -299,13 +293,7 @@ class Run:
             return None, None
         self._flushed_at = now
         entries, self._metrics = self._metrics, []
-        steps: dict[str, list[int]] = {}
-        values: dict[str, list[Any]] = {}
-        for step, metrics in entries:
-            for name, value in metrics.items():
-                steps.setdefault(name, []).append(step)
-                values.setdefault(name, []).append(value)
-        series = {name: (np.array(steps[name], np.int64), _numbers(values[name])) for name in values}
+        series = columns_of(entries)
         batch = MetricBatch(self.number, series)
         bad = self._first_not_finite(series)
         if bad is not None:
@@ -355,7 +343,8 @@ class Run:
     def snapshot(self) -> checkpoint.Snapshot:
         """The state between two steps; a step under way is finished first."""
         self.finish_step()
-        return checkpoint.take(self.lab, values_of(self.lab.hp), self.rng)
+        taken = checkpoint.take(self.lab, values_of(self.lab.hp), self.rng)
+        return dataclasses.replace(taken, marks=len(self.marks))
 
     def restore(self, snapshot: checkpoint.Snapshot) -> None:
         """Stand where the snapshot was taken. Raises CheckpointError where it does not fit."""
@@ -375,7 +364,7 @@ class Run:
         self.snapshots.cut(snapshot.step - 1)
         self._keep(snapshot)
         self._trusted = snapshot.step
-        self.marks = [mark for mark in self.marks if mark.step <= snapshot.step]
+        del self.marks[snapshot.marks :]
         self.watcher.changed(restart=True)
 
     def go_back(self) -> list[Event]:
@@ -420,13 +409,3 @@ def _never() -> bool:
 
 def _always() -> bool:
     return True
-
-
-def _numbers(values: list[Any]) -> Any:
-    """Floats and 0-d tensors as one float64 array, with one copy from the device for all tensors."""
-    tensors = [(i, v) for i, v in enumerate(values) if isinstance(v, torch.Tensor)]
-    numbers = np.array([math.nan if isinstance(v, torch.Tensor) else float(v) for v in values])
-    if tensors:
-        stacked = torch.stack([v.detach().reshape(()).float() for _, v in tensors]).cpu().numpy()
-        numbers[[i for i, _ in tensors]] = stacked
-    return numbers

@@ -225,12 +225,13 @@ class Session:
         curves: Series = {}
         try:
             if command.resume is None:
-                run = Run(command.run, command.spec, **self._limits, marks=command.marks)
+                run = Run(command.run, command.spec, **self._limits, script=command.marks)
             else:
                 spec, snapshot, curves = checkpoint.load(command.resume)
                 spec = RunSpec(spec.lab, spec.hyperparameters, spec.dataset, spec.seed, command.spec.device)
                 run = Run(command.run, spec, **self._limits)
                 run.restore(snapshot)
+                run.origin, run.resumed = run.spec, command.resume
         except DataMissing as missing:
             self._post(NeedsData(command.run, command.spec, missing.dataset, str(missing)))
             return
@@ -251,7 +252,8 @@ class Session:
             raise LabError("the run to branch from is closed")
         run = Run(command.run, parent.spec, **self._limits)
         run.restore(snapshot)
-        run.marks = [mark for mark in parent.marks if mark.step <= snapshot.step]
+        run.marks = parent.marks[: snapshot.marks]
+        run.origin, run.resumed = parent.origin, parent.resumed
         changed = [e for name, value in command.hyperparameters.items() for e in run.set(Set(command.run, name, value))]
         self._runs[command.run] = run
         self._post(run.opened())
