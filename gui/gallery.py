@@ -132,11 +132,11 @@ class _Page(QWidget):
         self._labs = {card.id: card for card in cards}
         self._heading = self._label("What would you like to see learn?", "heading")
         self._line = self._label("Every lab trains a real network, live, on this machine.", "muted")
-        self._recent_title = self._label("Recent", "section")
+        self._recent_title = self._label("Recent", "chapter")
         self._recent: list[RecentCard] = []
         self._chapters: list[tuple[QLabel, list[BigCard]]] = []
         for chapter in dict.fromkeys(card.chapter for card in cards):
-            title = self._label(chapter, "section")
+            title = self._label(chapter, "chapter")
             self._chapters.append((title, [self._add(BigCard(c, self)) for c in cards if c.chapter == chapter]))
         self._nothing = self._label("", "muted")
         self.clear = QPushButton("Clear search", self)

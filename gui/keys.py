@@ -83,7 +83,7 @@ class KeysSheet(QWidget):
         column = QVBoxLayout()
         column.setSpacing(10)
         heading = QLabel(title)
-        heading.setProperty("role", "section")
+        heading.setProperty("role", "chapter")
         column.addWidget(heading)
         grid = QGridLayout()
         grid.setHorizontalSpacing(16)

@@ -3,7 +3,8 @@
 A widget asks for a variant by a property, set before it is shown (`gui.style.mark` sets one later):
 
     QPushButton      kind="primary" | "quiet" | "danger"        QToolButton      kind="quiet" (the default)
-    QLabel           role="heading" | "title" | "muted" | "hint" | "mono" | "link" | "bad" | "good" | "warning"
+    QLabel           role="heading" | "title" | "chapter" | "section" | "muted" | "hint" | "mono" | "link"
+                          | "bad" | "good" | "warning"
     QFrame, QWidget  role="panel" (a card) | "bar" (header, transport, side panel) | "rule" (a line)
 """
 
