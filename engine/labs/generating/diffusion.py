@@ -28,7 +28,7 @@ from engine.payloads import (
 )
 from engine.views import Bars, Curves, Field, Filmstrip, Images, Points
 
-ROWS, COLUMNS = 4, 10  # pictures in Samples
+ROWS, COLUMNS = 3, 10  # pictures in Samples
 CLOUD = NOISES = 300  # points in a cloud; rows of noise to start from
 BINS, EVERY = 10, 25  # the validation loss is split by time, and taken every so many steps
 
