@@ -85,7 +85,7 @@ class FieldView(PointsView):
 
     def __init__(self, description: Any, *, probes: bool = False, edits: bool = False) -> None:
         super().__init__(description, probes=probes, edits=edits)
-        self.draws: tuple[str, ...] = description.draws if probes or edits else ()
+        self.draws: tuple[str, ...] = ()  # the classes of the brush
         self.brush = -1
         self.drawn: list[tuple[float, float]] = []  # not yet in a payload
         self._batch: list[tuple[float, float]] = []
@@ -94,6 +94,7 @@ class FieldView(PointsView):
         self._surface: QImage | None = None
         self._contours: list[tuple[Array, bool]] = []
         self._limits = (0.0, 1.0)
+        self._known: tuple[tuple[str, ...], bool] = (), True  # classes of the data; whether they have classes at all
         self.make_chips(())
 
     def points(self) -> PointsData | None:
@@ -164,8 +165,18 @@ class FieldView(PointsView):
 
     # ----------------------------------------------------------------------------------------------- chips
 
+    def take_points(self, data: PointsData) -> None:
+        if self._known != (data.classes, data.values is None):
+            self._known = data.classes, data.values is None
+            self._names = data.classes
+            self.make_chips(data.classes)
+        super().take_points(data)
+
     def make_chips(self, classes: tuple[str, ...]) -> None:
-        if not getattr(self, "draws", ()):
+        """Brushes for the classes that the data have; for those described as long as there are no data."""
+        described = self.description.draws if self.probes or self.edits else ()
+        self.draws = (classes or described) if described and self._known[1] else ()
+        if not self.draws:
             super().make_chips(classes)
             return
         chips, look = [], theme.current()

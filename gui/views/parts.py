@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -16,6 +17,8 @@ from engine.payloads import Array
 from gui import colour, theme
 
 CHIP_HEIGHT = 22
+LINE = 19  # from one line of chips to the next
+LEAST_NAME = 16  # pixels: names are not cut to less
 
 
 class Throttle(QObject):
@@ -191,13 +194,15 @@ def paint_tag(
 
 
 class Chip(QAbstractButton):
-    """A small button with an optional dot of colour. `terse` ones show the dot alone."""
+    """A small button with an optional dot of colour."""
 
     def __init__(
         self, parent: QWidget, text: str, *, swatch: str = "", help: str = "", checkable: bool = False
     ) -> None:
         super().__init__(parent)
-        self.swatch, self.terse, self.dimmed = swatch, False, False
+        self.swatch, self.dimmed = swatch, False
+        self.tight = False  # dot and name close together: many have to stand in a row
+        self.room = math.inf  # for the name: what is longer is cut
         self.setText(text)
         self.setAccessibleName(text)
         self.setToolTip(help)
@@ -205,13 +210,16 @@ class Chip(QAbstractButton):
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 
+    def text_width(self) -> float:
+        """What the whole name takes."""
+        return QFontMetricsF(small(self.font())).horizontalAdvance(self.text())
+
     def sizeHint(self) -> QSize:
-        width = 10.0
+        pad = 2.0 if self.tight else 5.0
+        width = 2 * pad + min(self.text_width(), self.room) + (0 if self.swatch else 4)
         if self.swatch:
-            width += 10
-        if not (self.terse and self.swatch):
-            width += QFontMetricsF(small(self.font())).horizontalAdvance(self.text()) + (5 if self.swatch else 4)
-        return QSize(round(width + 0.5), CHIP_HEIGHT - 2)
+            width += 11 if self.tight else 14
+        return QSize(math.ceil(width), CHIP_HEIGHT - 2)
 
     def paintEvent(self, event: Any) -> None:
         look = theme.current()
@@ -227,24 +235,28 @@ class Chip(QAbstractButton):
         else:
             painter.setBrush(QColor(look.raised) if not self.swatch else Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(area, 5, 5)
-        x = 5.0
+        x = 2.0 if self.tight else 5.0
         if self.swatch:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(faded(self.swatch, 0.3 if self.dimmed else 1.0))
-            painter.drawEllipse(QPointF(x + 5, area.center().y()), 4, 4)
-            x += 14
-        if not (self.terse and self.swatch):
-            painter.setPen(QColor(look.faint if self.dimmed else look.text if self.isChecked() else look.muted))
-            painter.drawText(QRectF(x + (0 if self.swatch else 2), 0, self.width(), self.height()),
-                             Qt.AlignmentFlag.AlignVCenter, self.text())  # fmt: skip
+            painter.drawEllipse(QPointF(x + (4 if self.tight else 5), area.center().y()), 4, 4)
+            x += 11 if self.tight else 14
+        ink = QColor(look.text if self.isChecked() else look.muted)
+        painter.setPen(faded(ink, 0.45) if self.dimmed else ink)
+        text = self.text()
+        if self.text_width() > self.room:
+            text = QFontMetricsF(painter.font()).elidedText(text, Qt.TextElideMode.ElideRight, self.room + 0.5)
+        painter.drawText(QRectF(x + (0 if self.swatch else 2), 0, self.width(), self.height()),
+                         Qt.AlignmentFlag.AlignVCenter, text)  # fmt: skip
 
 
 class ChipRow(QWidget):
-    """Chips in a line; where they do not fit, those with a dot show it alone, and the last ones make way."""
+    """Chips in a line or a few. Where they do not fit they move together, then names are cut; the last make way."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.chips: list[Chip] = []
+        self.left_out = 0
         self.hide()
 
     def fill(self, chips: Sequence[Chip]) -> None:
@@ -255,21 +267,65 @@ class ChipRow(QWidget):
         self.chips = list(chips)
         self.setVisible(bool(self.chips))
 
-    def arrange(self, x: int, y: int, width: int) -> int:
-        """Place the row; returns the width it takes."""
-        for terse in (False, True):
+    def arrange(self, x: int, y: int, width: int, lines: int = 1) -> int:
+        """Place the chips in up to so many lines; returns the width they take."""
+        placed = self._fitted(width, lines)
+        self.left_out = len(self.chips) - sum(len(line) for line in placed)
+        for chip in self.chips:
+            chip.setVisible(any(chip is shown for line in placed for shown in line))
+        right = 1
+        for row, line in enumerate(placed):
+            left = 0
+            for chip in line:
+                size = chip.sizeHint()
+                chip.setGeometry(left, 1 + row * LINE, size.width(), size.height())
+                chip.update()
+                left += size.width() + _gap(chip)
+            right = max(right, left)
+        more = width - right if self.left_out else 0
+        self.setGeometry(x, y, right + more, CHIP_HEIGHT + LINE * (max(len(placed), 1) - 1))
+        return right
+
+    def _fitted(self, width: int, lines: int) -> list[list[Chip]]:
+        """The chips line by line: roomy in one, else tight in as few as possible, else with the longest names cut."""
+        for tight, most in ((False, 1), *((True, count) for count in range(1, lines + 1))):
             for chip in self.chips:
-                chip.terse = terse
-            if sum(chip.sizeHint().width() + 4 for chip in self.chips) <= width:
-                break
+                chip.tight, chip.room = tight and bool(chip.swatch), math.inf
+            placed = self._broken(width, most)
+            if sum(len(line) for line in placed) == len(self.chips):
+                return placed
+        named = [chip for chip in self.chips if chip.swatch]
+        for room in range(round(max((chip.text_width() for chip in named), default=0.0)), LEAST_NAME, -2):
+            for chip in named:
+                chip.room = room
+            placed = self._broken(width, lines)
+            if sum(len(line) for line in placed) == len(self.chips):
+                return placed
+        return self._broken(width - (30 if lines else 0), lines)
+
+    def _broken(self, width: int, lines: int) -> list[list[Chip]]:
+        """As many chips as fit into so many lines."""
+        placed: list[list[Chip]] = [[]]
         left = 0
         for chip in self.chips:
-            size = chip.sizeHint()
-            fits = left + size.width() <= width
-            chip.setVisible(fits)
-            if fits:
-                chip.setGeometry(left, 1, size.width(), size.height())
-                chip.update()
-                left += size.width() + 4
-        self.setGeometry(x, y, max(left, 1), CHIP_HEIGHT)
-        return left
+            wide = chip.sizeHint().width()
+            if left and left + wide > width:
+                if len(placed) == lines:
+                    break
+                placed.append([])
+                left = 0
+            placed[-1].append(chip)
+            left += wide + _gap(chip)
+        return placed
+
+    def paintEvent(self, event: Any) -> None:
+        if not self.left_out:
+            return
+        painter = QPainter(self)
+        painter.setFont(small(self.font()))
+        painter.setPen(QColor(theme.current().muted))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, f"+ {self.left_out} ")
+
+
+def _gap(chip: Chip) -> int:
+    return 2 if chip.tight else 4

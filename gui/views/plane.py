@@ -14,24 +14,37 @@ from engine.payloads import Array
 from gui import theme
 from gui.format import number
 from gui.views.base import ViewWidget
-from gui.views.parts import CHIP_HEIGHT, draw_lines, faded, is_vector, small
+from gui.views.parts import draw_lines, faded, is_vector, small
 
 Bounds = tuple[float, float, float, float]  # x from, x to, y from, y to
 
 
-def ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
-    """At most about `count` round places in [low, high], with what is written at them."""
+def ticks(low: float, high: float, count: int, most: int = 0) -> list[tuple[float, str]]:
+    """About `count` round places in [low, high], with what is written at them; at least three where `most` have room,
+    since from fewer nobody can read a scale."""
     span = high - low
     if not (math.isfinite(span) and span > 0):
         return []
     raw = span / max(count, 1)
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * 0.999)
-    places = [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    steps = [power * factor for factor in (10, 5, 2, 1, 0.5, 0.2)]
+    chosen = max(i for i, step in enumerate(steps) if step >= raw * 0.999)
+    places = _multiples(steps[chosen], low, high)
+    for step in steps[chosen + 1 :]:
+        finer = _multiples(step, low, high)
+        if len(places) >= 3 or len(finer) > most:
+            break
+        places, chosen = finer, chosen + 1
+    step = steps[chosen]
     if 1e-4 <= step < 1e5:
         decimals = max(0, -math.floor(math.log10(step) + 1e-9))
         return [(place, f"{place + 0.0:,.{decimals}f}") for place in places]
     return [(place, number(place)) for place in places]
+
+
+def _multiples(step: float, low: float, high: float) -> list[float]:
+    """All multiples of `step` in [low, high]."""
+    return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def spread(xy: Array, margin: float = 0.06) -> Bounds | None:
@@ -119,7 +132,7 @@ class Plane(ViewWidget):
 
     equal = True  # one unit is as long on both axes
     tight = False  # the plot has the shape of what it shows, centred, rather than fill the view
-    strip = False  # room for a row of chips at the top
+    strip = 0  # the height of the chips at the top
 
     def __init__(self, description: Any, *, probes: bool = False, edits: bool = False) -> None:
         super().__init__(description, probes=probes, edits=edits)
@@ -133,15 +146,19 @@ class Plane(ViewWidget):
     # ------------------------------------------------------------------------------------------- geometry
 
     def _labelled(self) -> bool:
-        return self.width() >= 220 and self.height() >= 160
+        return self.width() >= 170 and self.height() >= 110
+
+    def _titled(self) -> bool:
+        """Whether the axis that points up has its name over it: that takes a line."""
+        return bool(self.description.y_axis) and self.height() >= 160
 
     def plot(self) -> QRectF:
         """The part of the view, in pixels, that shows the plane."""
         line = QFontMetricsF(small(self.font())).height()
-        top = 4.0 + (CHIP_HEIGHT if self.strip else 0)
+        top = 4.0 + self.strip
         area = QRectF(self.rect()).adjusted(4, top, -4, -4)
         if self._labelled():
-            area.adjust(line * 2.3, line + 2 if self.description.y_axis else 0, -line * 0.6, -line - 2)
+            area.adjust(line * 2.3, line + 2 if self._titled() else 0, -line * 0.6, -line - 2)
         if self.tight and self.equal and self.home is not None:
             x0, x1, y0, y1 = self.home
             scale = min(area.width() / (x1 - x0), area.height() / (y1 - y0))
@@ -220,7 +237,8 @@ class Plane(ViewWidget):
         font = small(self.font())
         painter.setFont(font)
         metrics = QFontMetricsF(font)
-        marks_x, marks_y = ticks(x0, x1, int(area.width() / 80) or 1), ticks(y0, y1, int(area.height() / 55) or 1)
+        marks_x = ticks(x0, x1, int(area.width() / 80) or 1, int(area.width() / 34))
+        marks_y = ticks(y0, y1, int(area.height() / 55) or 1, int(area.height() / 20))
         if grid:
             painter.setPen(QPen(QColor(look.faint), 1))
             xs = area.left() + (np.array([v for v, _ in marks_x]) - x0) * area.width() / (x1 - x0)
@@ -249,7 +267,7 @@ class Plane(ViewWidget):
                 Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
                 text,
             )
-        if self.description.y_axis:
+        if self._titled():
             left = max(2.0, area.left() - metrics.height() * 2.3)
             title = metrics.elidedText(self.description.y_axis, Qt.TextElideMode.ElideRight, self.width() - left - 4)
             painter.drawText(QPointF(left, area.top() - metrics.descent() - 3), title)

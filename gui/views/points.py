@@ -113,11 +113,13 @@ class PointsView(Plane):
         self.update()
 
     def arrange(self) -> None:
-        """Place the chips, where there is room for a row of them."""
-        self.strip = bool(self.legend.chips) and self.height() >= 120
-        self.legend.setVisible(self.strip)
-        if self.strip:
-            self.legend.arrange(4, 2, self.width() - 8)
+        """Place the chips, where there is room for them: in two lines if need be, so that all have their names."""
+        shown = bool(self.legend.chips) and self.height() >= 110 and self.width() >= 100
+        self.legend.setVisible(shown)
+        self.strip = 0
+        if shown:
+            self.legend.arrange(4, 2, self.width() - 8, 2 if self.height() >= 170 else 1)
+            self.strip = self.legend.height()
 
     def resizeEvent(self, event: Any) -> None:
         self.arrange()

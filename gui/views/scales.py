@@ -56,14 +56,14 @@ class Axis:
         place = low + (pixel - self.start) / (self.end - self.start) * (high - low)
         return float(10.0**place) if self.log else place
 
-    def choose_ticks(self, count: int) -> None:
-        """About `count` round values."""
+    def choose_ticks(self, count: int, most: int = 0) -> None:
+        """About `count` round values; at least three where there is room for `most`."""
         if self.log and self.high > 9 * max(self.low, 1e-300):
             self.ticks = _decades(max(self.low, 1.0 if self.whole else 0.0), self.high, count)
         elif self.percent:
-            self.ticks = [(v / 100, f"{text} %") for v, text in ticks(100 * self.low, 100 * self.high, count)]
+            self.ticks = [(v / 100, f"{text} %") for v, text in ticks(100 * self.low, 100 * self.high, count, most)]
         else:
-            self.ticks = ticks(self.low, self.high, count)
+            self.ticks = ticks(self.low, self.high, count, most)
         if self.whole:
             self.ticks = [(v, f"{round(v):,}" if v < 1e6 else number(v)) for v, _ in self.ticks if v == round(v)]
 

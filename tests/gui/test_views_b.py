@@ -113,6 +113,9 @@ def test_silent_without_handlers(show, name):
 def test_ticks_are_round_and_few():
     assert [text for _, text in ticks(-1, 1, 4)] == ["-1.0", "-0.5", "0.0", "0.5", "1.0"]
     assert [text for _, text in ticks(0, 100, 5)] == ["0", "20", "40", "60", "80", "100"]
+    assert [text for _, text in ticks(-2.9, 2.9, 1)] == ["0"]
+    assert [text for _, text in ticks(-2.9, 2.9, 1, most=6)] == ["-2", "0", "2"]  # three where there is room
+    assert len(ticks(-2.9, 2.9, 1, most=2)) < 3
     assert ticks(0, 0, 5) == []
     assert ticks(0, INF, 5) == []
 
