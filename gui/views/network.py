@@ -15,7 +15,7 @@ from engine.payloads import Array, NetworkData, UnitPick, WeightEdit
 from gui import colour, theme
 from gui.format import number
 from gui.views.base import ViewWidget
-from gui.views.network_paint import Edges, Layout, frame_of, mixtures, opacity_of, strongest, thickness
+from gui.views.network_paint import Edges, Layout, frame_of, heights, mixtures, opacity_of, strongest, thickness
 from gui.views.parts import Chip, Throttle, faded, image_of, is_vector, paint_focus, polygon, small
 from gui.views.weight_editor import WeightEditor
 
@@ -136,11 +136,12 @@ class NetworkView(ViewWidget):
             wanted = self.layout_.side[layer] * self.devicePixelRatioF()
             stride = max(1, int(min(maps.shape[1:]) // max(wanted, 1))) if maps.ndim == 3 and maps.size else 1
             reduced = maps[:, ::stride, ::stride]
-            low, high = colour.limits(reduced, "diverging")
-            # one picture per layer, its neurons below one another
-            stack = reduced.reshape(-1, reduced.shape[-1])
-            few = stack.size > 0 and not self.layout_.dots(layer)
-            self._thumbnails.append(image_of(stack, "diverging", low, high) if few else None)
+            if not reduced.size or self.layout_.dots(layer):
+                self._thumbnails.append(None)
+                continue
+            # one picture per layer, its neurons below one another, each on its own scale: their shapes can be seen
+            scaled = reduced / heights(reduced)[:, None, None]
+            self._thumbnails.append(image_of(scaled.reshape(-1, reduced.shape[-1]), "diverging", -1, 1))
 
     # -------------------------------------------------------------------------------------------- painting
 
@@ -313,18 +314,31 @@ class NetworkView(ViewWidget):
             return ""
         return next((name for name, f in FUNCTIONS.items() if abs(f(total) - value) <= near), "f")
 
+    def range_of(self, layer: int, unit: int) -> str:
+        """What the colours of a neuron's map mean: each has its own scale, symmetric about zero."""
+        values = self.payload.thumbnails[layer][unit]
+        finite = values[np.isfinite(values)]
+        if not finite.size:
+            return "its map: no finite value"
+        low, high = (number(float(f"{value:.2g}")) for value in (finite.min(), finite.max()))
+        return f"its map: always {high}" if finite.min() == finite.max() else f"its map: {low} to {high}"
+
     def _paint_card(self, painter: QPainter, layout: Layout, layer: int, unit: int) -> None:
         """The equation, and the neuron's map enlarged, beside it."""
         data, look, box = self.payload, theme.current(), layout.box(layer, unit)
         image = None
         if data.thumbnails is not None and data.thumbnails[layer].size and self.height() >= 200:
             maps = data.thumbnails[layer]
-            image = image_of(maps[unit], "diverging", *colour.limits(maps, "diverging"))
+            high = float(heights(maps)[unit])
+            image = image_of(maps[unit], "diverging", -high, high)
         side = min(110.0, self.height() * 0.33) if image is not None else 0.0
         document = QTextDocument()
         document.setDefaultFont(small(self.font(), 0.92))
         document.setDocumentMargin(0)
-        document.setHtml(f'<span style="color:{look.text}">{self.equation(layer, unit)}</span>')
+        told = f'<span style="color:{look.text}">{self.equation(layer, unit)}</span>'
+        if image is not None:
+            told += f'<br><span style="color:{look.muted}">{self.range_of(layer, unit)}</span>'
+        document.setHtml(told)
         document.setTextWidth(min(self.width() - 24.0, max(document.idealWidth() + 1, side), 260.0))
         width = max(document.textWidth(), side) + 16
         height = document.size().height() + 14 + (side + 6 if image is not None else 0)

@@ -197,3 +197,10 @@ def frame_of(side: float, ratio: float, corners: str, line: str) -> QImage:
     painter.drawRoundedRect(box, 4, 4)
     painter.end()
     return image
+
+
+def heights(maps: Array) -> Array:
+    """(units,) the largest magnitude in each neuron's map (units, h, w). What is next to nothing in its layer counts as
+    nothing: a dead neuron stays blank."""
+    sizes = np.abs(np.where(np.isfinite(maps), maps, 0)).max(axis=(1, 2))
+    return np.maximum(sizes, max(1e-3 * float(sizes.max(initial=0.0)), 1e-12))
