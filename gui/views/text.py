@@ -84,13 +84,17 @@ class TextView(ViewWidget):
     # --------------------------------------------------------------------------------------------- payload
 
     def take(self, payload: TextData) -> None:
-        at_end = self.scroller.value() >= self.scroller.maximum() - 2
+        at_end = self._at_end()
         if self.token >= len(payload.tokens):
             self._point(-1)
         self._lay_out()
         if at_end and not self.held:
             self.scroller.setValue(self.scroller.maximum())  # follow what is being written
         self.update()
+
+    def _at_end(self) -> bool:
+        """Whether the viewer went to the end: before that the beginning is shown, with the prompt that was given."""
+        return 0 < self.scroller.maximum() <= self.scroller.value() + 2
 
     def clear(self) -> None:
         self.pieces, self.lines, self._laid = [], 0, ()
@@ -110,10 +114,15 @@ class TextView(ViewWidget):
     # ---------------------------------------------------------------------------------------------- layout
 
     def area(self) -> QRectF:
-        """Where the tokens flow."""
+        """Where the tokens flow: whole lines."""
         bottom = self.prompt.height() + 6.0 if self.prompt is not None and self.prompt.isVisibleTo(self) else 0.0
         legend = 16.0 if self.height() >= 150 else 0.0
-        return QRectF(MARGIN, 4, max(self.width() - MARGIN - 14, 20), max(self.height() - 8 - bottom - legend, 20))
+        line, height = self.line_height(), self.height() - 8 - bottom - legend
+        return QRectF(MARGIN, 4, max(self.width() - MARGIN - 14, 20), max(height // line, 1) * line)
+
+    def offset(self) -> float:
+        """How far the lines are scrolled up: by whole lines, so that none is cut."""
+        return round(self.scroller.value() / self.line_height()) * self.line_height()
 
     def line_height(self) -> float:
         return round(QFontMetricsF(monospace(self.font())).height() * 1.28)
@@ -164,7 +173,7 @@ class TextView(ViewWidget):
         self.scroller.setSingleStep(round(self.line_height()))
 
     def resizeEvent(self, event: Any) -> None:
-        at_end = self.scroller.value() >= self.scroller.maximum() - 2
+        at_end = self._at_end()
         if self.prompt is not None:
             height = round(QFontMetricsF(self.font()).height()) + 12
             self.prompt.setVisible(self.height() >= 110)
@@ -178,16 +187,14 @@ class TextView(ViewWidget):
     def box(self, piece: Piece) -> QRectF:
         """Where a piece is on the screen."""
         area, height = self.area(), self.line_height()
-        return QRectF(
-            area.left() + piece.x, area.top() + piece.line * height - self.scroller.value(), piece.width, height
-        )
+        return QRectF(area.left() + piece.x, area.top() + piece.line * height - self.offset(), piece.width, height)
 
     def token_at(self, at: QPointF) -> int:
         """The token at a pixel, -1 where there is none."""
         area = self.area()
         if not area.contains(at):
             return -1
-        line = int((at.y() - area.top() + self.scroller.value()) // self.line_height())
+        line = int((at.y() - area.top() + self.offset()) // self.line_height())
         if not 0 <= line < self.lines:
             return -1
         x = at.x() - area.left()
@@ -206,8 +213,8 @@ class TextView(ViewWidget):
             paint_focus(painter, self)
             return
         area, height = self.area(), self.line_height()
-        first = max(0, int(self.scroller.value() // height))
-        last = min(self.lines, int((self.scroller.value() + area.height()) // height) + 1)
+        first = max(0, round(self.offset() / height))
+        last = min(self.lines, first + round(area.height() / height))
         shown = self.pieces[self._first[first] : self._first[last]]
         painter.save()
         painter.setClipRect(area.adjusted(-2, 0, 2, 0))
@@ -236,12 +243,14 @@ class TextView(ViewWidget):
         if run:
             painter.setPen(muted if style[1] else text)
             painter.drawText(start, run)
-        for token, tint in ((self.payload.chosen, look.accent), (self.token, look.text)):
-            for piece in shown if token is not None and token >= 0 else []:
-                if piece.token == token:
-                    painter.setPen(QPen(QColor(tint), 1.4))
-                    painter.setBrush(Qt.BrushStyle.NoBrush)
-                    painter.drawRoundedRect(self.box(piece).adjusted(-0.5, 1.5, 0.5, -1.5), 3, 3)
+        for piece in shown:
+            box = self.box(piece)
+            if piece.token == self.payload.chosen:  # a line under it: a frame would touch its neighbours
+                painter.fillRect(QRectF(box.left(), box.bottom() - 3, box.width() - 0.6, 2), QColor(look.link))
+            if piece.token == self.token:
+                painter.setPen(QPen(QColor(look.text), 1.4))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.drawRoundedRect(box.adjusted(-1, 1.5, 0.5, -1.5), 3, 3)
         painter.restore()
         self._paint_legend(painter)
         self._alternatives, self._card = [], QRectF()
@@ -251,13 +260,13 @@ class TextView(ViewWidget):
 
     def _tint(self, level: int) -> QColor:
         """The background of a token of probability level / (SHADES - 1)."""
-        return faded(theme.current().accent, 0.06 + 0.54 * level / (SHADES - 1))
+        return faded(theme.current().accent, 0.1 + 0.5 * level / (SHADES - 1))
 
     def _paint_tints(self, painter: QPainter, shown: list[Piece]) -> None:
         probabilities = self.payload.probabilities
         known = np.isfinite(probabilities)
         levels = np.where(known, np.rint(np.nan_to_num(probabilities).clip(0, 1) * (SHADES - 1)), -1).astype(int)
-        area, height, offset = self.area(), self.line_height(), self.scroller.value()
+        area, height, offset = self.area(), self.line_height(), self.offset()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         colours = [self._tint(level) for level in range(SHADES)]
         for piece in shown:

@@ -239,11 +239,21 @@ def test_typing_a_prompt(show):
     assert show(TEXT, text_data(), probes=False).findChild(QLineEdit) is None
 
 
-def test_the_end_is_followed_unless_scrolled_away(show):
+def test_the_beginning_is_shown_first_and_the_end_is_followed_once_there(show):
     view = show(TEXT, text_data("word " * 200), size=(300, 200))
-    assert view.scroller.value() == view.scroller.maximum() > 0
-    view.show_payload(TEXT.pack(text_data("word " * 300)), 2)
-    assert view.scroller.value() == view.scroller.maximum()
-    view.scroller.setValue(0)
-    view.show_payload(TEXT.pack(text_data("word " * 400)), 3)
+    assert view.scroller.maximum() > 0
     assert view.scroller.value() == 0
+    view.show_payload(TEXT.pack(text_data("word " * 300)), 2)
+    assert view.scroller.value() == 0
+    QTest.keyClick(view, KEY.Key_End)
+    view.show_payload(TEXT.pack(text_data("word " * 400)), 3)
+    assert view.scroller.value() == view.scroller.maximum() > 0
+
+
+def test_no_line_is_cut(show):
+    view = show(TEXT, text_data("word " * 200), size=(300, 203))
+    for value in (0, 7, 33, view.scroller.maximum()):
+        view.scroller.setValue(value)
+        assert view.area().height() % view.line_height() == 0
+        assert view.offset() % view.line_height() == 0
+    assert view.box(view.pieces[-1]).bottom() == view.area().bottom()
