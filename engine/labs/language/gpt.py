@@ -13,6 +13,8 @@ from torch.nn import functional as F
 from engine.data import load_text
 from engine.hyperparameters import choice, flag, integer, real
 from engine.lab import Lab, LabError, Metrics, Proof, Step, view
+from engine.nn.sampling import filtered
+from engine.nn.transformer import Block, Past
 from engine.payloads import BarsData, Gesture, HeatmapData, Pick, PointsData, TextData, Typed
 from engine.views import Bars, Curves, Heatmap, Points, Text
 
@@ -22,7 +24,6 @@ PART = 1024  # characters sent through at once, so that no phase takes long
 LETTERS = 160  # written to show how far it is
 KINDS = ("vowels", "consonants", "capitals", "all else")
 VISIBLE = {" ": "␣", "\n": "↵", "\t": "⇥"}
-Past = list[Tensor]  # a block's keys and values so far, each (B, H, T, D / H); empty before the first
 
 
 @dataclass(frozen=True)
@@ -33,46 +34,12 @@ class GPTParams:
     dropout: float = real(0, 0, 0.9, live=True, help="Share of the values silenced at random while it learns")
     weight_decay: float = real(0.1, 0, 1, live=True, help="How strongly weights are pulled towards zero")
     temperature: float = real(1, 0.05, 3, view=True, help="Below 1 it writes what is likely, above 1 it takes risks")
-    top_k: int = integer(
-        0, 0, 50, view=True, label="Top-k", help="Choose among the k likeliest characters only; 0 is all"
-    )
+    top_k: int = integer(0, 0, 50, view=True, label="Top-k", help="Choose among the k likeliest only; 0 is all")
     top_p: float = real(1, 0.05, 1, view=True, label="Top-p", help="Choose among the likeliest that make up this much")
     layers: int = integer(4, 1, 8, help="Blocks of attention and dense layers, one after the other")
     heads: str = choice("4", ("1", "2", "4", "8"), help="Attention patterns side by side in each layer")
     width: str = choice("128", ("32", "64", "128", "256"), help="Numbers that stand for one character, at each layer")
     context: int = integer(64, 8, 256, unit="characters", help="How far back it can look")
-
-
-class Block(nn.Module):
-    """Look around, then think: attention and a dense network, each added to what was there (Radford et al., 2019)."""
-
-    def __init__(self, width: int, heads: int, drop: float) -> None:
-        super().__init__()
-        self.heads, self.drop = heads, drop
-        self.norm1, self.norm2 = nn.LayerNorm(width, bias=False), nn.LayerNorm(width, bias=False)
-        self.qkv, self.out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
-        self.up, self.down = nn.Linear(width, 4 * width, bias=False), nn.Linear(4 * width, width, bias=False)
-
-    def split(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Queries, keys and values of every head, each (B, H, T, D / H), from (B, T, D)."""
-        return tuple(self.qkv(self.norm1(x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4))
-
-    def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
-        q, k, v = self.split(x)
-        if past is not None:  # the keys and values of what it has read before: x is only what is new
-            k, v = (torch.cat(pair, 2) for pair in zip(past, (k, v), strict=True)) if past else (k, v)
-            past[:] = k, v
-        drop = self.drop if self.training else 0.0
-        y = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=x.shape[1] > 1)  # (B, H, T, D / H)
-        x = x + F.dropout(self.out(y.transpose(1, 2).flatten(2)), drop)  # (B, T, D)
-        return x + F.dropout(self.down(F.gelu(self.up(self.norm2(x)))), drop)
-
-    def weights(self, x: Tensor) -> Tensor:
-        """softmax(Q Kᵀ / √d) (B, H, T, T), which the fused kernel keeps to itself (Vaswani et al., 2017, eq. 1)."""
-        q, k, _ = self.split(x)
-        scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[3])
-        later = torch.ones(scores.shape[2:], dtype=torch.bool, device=x.device).triu(1)  # nobody sees the future
-        return scores.masked_fill(later, -math.inf).softmax(3)
 
 
 class Transformer(nn.Module):
@@ -213,14 +180,7 @@ class GPT(Lab):
         return torch.tensor([[self.alphabet.index(c) for c in text[-self.hp.context:]]], device=self.device)  # (1, T)
 
     def chances_of(self, logits: Tensor) -> Tensor:
-        """Probabilities (V,) after temperature, top-k and top-p (Holtzman et al., 2020)."""
-        logits = logits / self.hp.temperature
-        if 0 < self.hp.top_k < len(logits):
-            logits = logits.masked_fill(logits < logits.topk(self.hp.top_k).values[-1], -math.inf)
-        chances, order = logits.softmax(0).sort(descending=True)
-        before = chances.cumsum(0) - chances  # the probability of all that are likelier
-        chances = chances.masked_fill(before >= self.hp.top_p, 0)
-        return torch.zeros_like(chances).scatter(0, order, chances / chances.sum())
+        return filtered(logits, self.hp.temperature, self.hp.top_k, self.hp.top_p)  # (V,) to (V,)
 
     def next_logits(self) -> Tensor:
         """Logits (V,) after the text given, computed once for each state of the weights; step() or loading ends it."""

@@ -15,7 +15,7 @@ from engine.payloads import BarsData, CanvasData, Drawing, Gesture, HeatmapData,
 from engine.views import Bars, Canvas, Curves, Heatmap, Images
 
 ACTIVATIONS = {"ReLU": nn.ReLU(), "tanh": nn.Tanh(), "sigmoid": nn.Sigmoid(), "GELU": nn.GELU(), "none": nn.Identity()}
-SLICE, EVERY, RECENT = 128, 10, 1024  # held-out pictures judged at a time; steps between; averaged in the curves
+SLICE, EVERY, RECENT = 64, 10, 1024  # held-out pictures judged at a time; steps between; averaged in the curves
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,7 @@ class LeNetParams:
     dropout: float = real(0, 0, 0.9, live=True, help="Share of the dense layers' units silenced at random in training")
     weight_decay: float = real(1e-4, 0, 0.1, live=True, help="How strongly weights are pulled towards zero")
     optimiser: str = choice("Adam", ("Adam", "momentum", "SGD"), live=True, help="How gradients become steps")
-    random_shift: int = integer(
-        0, 0, 4, live=True, unit="px", help="Training pictures are moved at random by up to this"
-    )
+    random_shift: int = integer(0, 0, 4, live=True, unit="px", help="Pictures are moved at random by up to this")
     filters1: int = integer(6, 1, 32, label="Filters, layer 1", help="Patterns that layer 1 looks for in the picture")
     filters2: int = integer(16, 1, 64, label="Filters, layer 2", help="Patterns it looks for in layer 1's maps")
     kernel_size: str = choice("5", ("3", "5", "7"), help="Width and height of a filter, in pixels")
@@ -68,8 +66,7 @@ class Net(nn.Module):
 class LeNet(Lab):
     """Digits, classified by the kind of network that read cheques in the 1990s (LeCun et al., 1998).
 
-    Two layers of small filters slide over the picture; three dense layers turn what they find into a class. Nobody
-    designs the filters: they start as noise and become detectors of edges and strokes while you watch.
+    Small filters slide over the picture; dense layers turn what they find into a class. Nobody designs the filters.
     """
 
     title, chapter, summary = "LeNet on digits", "Vision", "Filters and maps as they form; draw a digit yourself"
@@ -103,18 +100,21 @@ class LeNet(Lab):
         self.predicted = torch.full_like(self.answers, -1)  # (M,) each one's latest judgement, -1 before the first
         self.losses = torch.zeros(len(self.answers), device=self.device)  # (M,)
         self.judged, self.listed = 0, list[int]()
-        self.shown, self.drawing = 0, self.held_out[0, 0].clone()  # (28, 28); shown is -1 where the viewer drew it
+        self.show(0)  # sets self.shown (-1 where the viewer drew) and self.drawing (28, 28)
         self.changed("batch_size")
 
     def changed(self, name: str) -> None:
         if name == "optimiser":
-            if self.hp.optimiser == "Adam":  # with decoupled weight decay (Loshchilov and Hutter, 2019)
-                self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(self.net.parameters(), fused=True)
-            else:
-                momentum = 0.9 if self.hp.optimiser == "momentum" else 0.0
-                self.optimizer = torch.optim.SGD(self.net.parameters(), momentum=momentum)
+            weights, momentum = self.net.parameters(), 0.9 if self.hp.optimiser == "momentum" else 0.0
+            adam = self.hp.optimiser == "Adam"  # with decoupled weight decay (Loshchilov and Hutter, 2019)
+            self.optimizer: torch.optim.Optimizer = (
+                torch.optim.AdamW(weights, fused=True) if adam else torch.optim.SGD(weights, momentum=momentum)
+            )
         self.net.dropout.p = self.hp.dropout
         self.steps_per_epoch = len(self.x) / min(self.hp.batch_size, len(self.x))
+
+    def show(self, index: int) -> None:
+        self.shown, self.drawing = index, self.held_out[index, 0].clone()
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """The next pictures and labels; every epoch goes through them in a new order."""
@@ -157,8 +157,8 @@ class LeNet(Lab):
         return {"validation loss": self.losses[recent].mean(), "validation accuracy": right.mean()}
 
     def measure(self) -> float:
-        guesses = [self.net(x)[-1].argmax(1) for x in self.held_out.split(500)]
-        return float((torch.cat(guesses) == self.answers).float().mean())
+        guesses = torch.cat([self.net(x)[-1].argmax(1) for x in self.held_out.split(500)])  # (M,)
+        return float((guesses == self.answers).float().mean())
 
     def facts(self) -> dict[str, str]:
         size = {name: p.numel() for name, p in self.net.named_parameters()}
@@ -195,8 +195,8 @@ class LeNet(Lab):
     def layer2(self) -> ImagesData:
         names = [f"filter {i + 1}" for i in range(self.hp.filters2)]
         pairs = tuple(f"map {j + 1} → {name}" for name in names for j in range(self.hp.filters1))
-        filters = ImageGroup("filters", self.net.conv2.weight.flatten(0, 1), pairs)  # (16 · 6, 5, 5)
-        return ImagesData((ImageGroup("maps", self.look()[1], tuple(names)), filters))  # maps (16, 10, 10)
+        maps = ImageGroup("maps", self.look()[1], tuple(names))  # (16, 10, 10)
+        return ImagesData((maps, ImageGroup("filters", self.net.conv2.weight.flatten(0, 1), pairs)))  # (16 · 6, 5, 5)
 
     @view(Canvas("Draw a digit", hint="or drop an image", help="The picture it looks at: draw, move, clear, drop one"))
     def canvas(self) -> CanvasData:
@@ -212,9 +212,6 @@ class LeNet(Lab):
     @action("Next sample", probe=True, help="Put the next held-out picture on the canvas")
     def next_sample(self) -> None:
         self.show((self.shown + 1) % len(self.answers))
-
-    def show(self, index: int) -> None:
-        self.shown, self.drawing = index, self.held_out[index, 0].clone()
 
     @view(Bars("Class probabilities", high=1, help="What it makes of the canvas: softmax of its last layer"))
     def chances(self) -> BarsData:
@@ -244,7 +241,6 @@ class LeNet(Lab):
     def wrong(self, gesture: Gesture) -> None:
         if isinstance(gesture, Pick) and gesture.index < len(self.listed):
             self.show(self.listed[gesture.index])
-
     # fmt: on
 
 
