@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from engine.hyperparameters import make_params
 from engine.lab import actions_of, advance, start, views_of
-from engine.labs.vision.lenet import RECENT, LeNet, LeNetParams, shifted
+from engine.labs.vision.lenet import RECENT, SLICE, LeNet, LeNetParams, shifted
 from engine.payloads import Drawing, Pick
 from engine.watch import render
 
@@ -102,7 +102,7 @@ def test_judgements_go_round_all_held_out_pictures(trained: LeNet) -> None:
     with torch.no_grad():
         logits = trained.net(trained.held_out)[-1]
     trained.net.train()
-    latest = torch.arange(trained.judged - 128, trained.judged) % len(trained.answers)
+    latest = torch.arange(trained.judged - SLICE, trained.judged) % len(trained.answers)
     assert torch.equal(trained.predicted[latest], logits[latest].argmax(1))
     assert float(metrics["validation accuracy"]) == pytest.approx(
         float((trained.predicted == trained.answers).float().mean())

@@ -47,8 +47,7 @@ class Net(nn.Module):
         self.norm1 = nn.BatchNorm2d(hp.filters1) if hp.batch_norm else nn.Identity()
         self.norm2 = nn.BatchNorm2d(hp.filters2) if hp.batch_norm else nn.Identity()
         self.dense1 = nn.Linear(hp.filters2 * (self.side // 2) ** 2, 120)
-        self.dense2 = nn.Linear(120, 84)
-        self.dense3 = nn.Linear(84, classes)
+        self.dense2, self.dense3 = nn.Linear(120, 84), nn.Linear(84, classes)
         self.dropout = nn.Dropout(hp.dropout)
         self.activation = ACTIVATIONS[hp.activation]
         self.pool = nn.MaxPool2d(2) if hp.pooling == "max" else nn.AvgPool2d(2)
@@ -58,8 +57,8 @@ class Net(nn.Module):
         maps1 = self.activation(self.norm1(self.conv1(x)))  # (B, 6, 28, 28)
         maps2 = self.activation(self.norm2(self.conv2(self.pool(maps1))))  # (B, 16, 10, 10)
         h = self.pool(maps2).flatten(1)  # (B, 16 · 5 · 5)
-        h = self.dropout(self.activation(self.dense1(h)))  # (B, 120)
-        h = self.dropout(self.activation(self.dense2(h)))  # (B, 84)
+        for dense in (self.dense1, self.dense2):
+            h = self.dropout(self.activation(dense(h)))  # (B, 120), (B, 84)
         return maps1, maps2, self.dense3(h)  # logits (B, 10)
 
 
@@ -81,10 +80,8 @@ class LeNet(Lab):
         accuracy  layer1   layer1     layer2
         canvas    chances  confusion  wrong
     """
-    proof = Proof(
-        "accuracy on MNIST's 10,000 test digits", bar=0.985, dataset="mnist", seconds=60,
-        settings=(("learning_rate", 3e-3), ("rate_decay", 1.0), ("random_shift", 1)),
-    )  # fmt: skip
+    trained = (("learning_rate", 3e-3), ("rate_decay", 1.0), ("random_shift", 1))
+    proof = Proof("accuracy on MNIST's 10,000 test digits", 0.985, dataset="mnist", seconds=60, settings=trained)
 
     def build(self) -> None:
         data = load_images(self.dataset, 28)
@@ -106,10 +103,9 @@ class LeNet(Lab):
     def changed(self, name: str) -> None:
         if name == "optimiser":
             weights, momentum = self.net.parameters(), 0.9 if self.hp.optimiser == "momentum" else 0.0
-            adam = self.hp.optimiser == "Adam"  # with decoupled weight decay (Loshchilov and Hutter, 2019)
-            self.optimizer: torch.optim.Optimizer = (
-                torch.optim.AdamW(weights, fused=True) if adam else torch.optim.SGD(weights, momentum=momentum)
-            )
+            self.optimizer: torch.optim.Optimizer = torch.optim.SGD(weights, momentum=momentum)
+            if self.hp.optimiser == "Adam":  # with decoupled weight decay (Loshchilov and Hutter, 2019)
+                self.optimizer = torch.optim.AdamW(self.net.parameters(), fused=True)
         self.net.dropout.p = self.hp.dropout
         self.steps_per_epoch = len(self.x) / min(self.hp.batch_size, len(self.x))
 
@@ -162,7 +158,7 @@ class LeNet(Lab):
 
     def facts(self) -> dict[str, str]:
         size = {name: p.numel() for name, p in self.net.named_parameters()}
-        filters = sum(size[name] for name in size if name.startswith("conv"))
+        filters = sum(size[name] for name in size if "conv" in name)
         dense = sum(size[f"dense{i}.weight"] for i in (1, 2, 3))  # each weight is used once, each filter at every place
         flop = 2 * (size["conv1.weight"] * 28**2 + size["conv2.weight"] * self.net.side**2 + dense)
         return super().facts() | {"in filters": f"{filters:,}", "work": f"{flop / 1e6:.2f} MFLOP per image"}
@@ -200,8 +196,8 @@ class LeNet(Lab):
 
     @view(Canvas("Draw a digit", hint="or drop an image", help="The picture it looks at: draw, move, clear, drop one"))
     def canvas(self) -> CanvasData:
-        known = f"held-out picture: {self.classes[int(self.answers[self.shown])]}" if self.shown >= 0 else ""
-        return CanvasData(self.drawing, known or "your drawing")
+        known = f"held-out picture: {self.classes[int(self.answers[self.shown])]}"
+        return CanvasData(self.drawing, known if self.shown >= 0 else "your drawing")
 
     @canvas.probe
     def canvas(self, gesture: Gesture) -> None:
@@ -215,9 +211,8 @@ class LeNet(Lab):
 
     @view(Bars("Class probabilities", high=1, help="What it makes of the canvas: softmax of its last layer"))
     def chances(self) -> BarsData:
-        chances = self.look()[2]  # (10,)
-        target = int(self.answers[self.shown]) if self.shown >= 0 else None
-        return BarsData(self.classes, chances, target, int(chances.argmax()))
+        chances, known = self.look()[2], self.shown >= 0  # (10,)
+        return BarsData(self.classes, chances, int(self.answers[self.shown]) if known else None, int(chances.argmax()))
 
     @view(Heatmap(
         "Confusion matrix", row_axis="true class", column_axis="predicted class", low=0, high=1,
@@ -231,7 +226,7 @@ class LeNet(Lab):
     @view(Images("Wrong ones", hint="click one to look into it", help="Held-out pictures: true class → predicted one"))
     def wrong(self) -> ImagesData:
         missed = ((self.predicted >= 0) & (self.predicted != self.answers)).nonzero()[:, 0]
-        worst = missed[self.losses[missed].argsort(descending=True)[:24]]  # up to 24, the largest loss first
+        worst = missed[self.losses[missed].argsort(descending=True)[:24]]  # the largest loss first
         self.listed = worst.tolist()  # what a click on the n-th picture means
         pairs = torch.stack([self.answers[worst], self.predicted[worst]], 1).tolist()
         captions = tuple(f"{self.classes[true]} → {self.classes[taken]}" for true, taken in pairs)
