@@ -49,8 +49,14 @@ def _parser() -> argparse.ArgumentParser:
     length.add_argument("--seconds", type=float, metavar="S", help="for S seconds (default: 10)")
     run.add_argument("--seed", type=int, default=None, metavar="K")
     run.add_argument("--device", default=None, help="auto, cpu, cuda or mps (default: auto)")
+    run.add_argument("--threads", type=int, default=0, metavar="N", help="torch's threads (default: the lab's choice)")
+    change = "a live hyperparameter changes after STEP steps; repeatable"
+    run.add_argument("--at", action="append", default=[], metavar="STEP:NAME=VALUE", help=change)
+    run.add_argument("--marks", metavar="FILE", help="what changed a run in the window, to be repeated: JSON")
     run.add_argument("--save", metavar="FILE", help="write a checkpoint at the end")
     run.add_argument("--resume", metavar="FILE", help="go on from a checkpoint")
+    run.add_argument("--weights", metavar="FILE", help="write the weights at the end, as safetensors")
+    run.add_argument("--metrics", metavar="FILE", help="write all metrics at the end, as CSV")
     run.add_argument("--json", action="store_true", help="no progress bar: the JSON object alone")
 
     check = commands.add_parser("check", help="the contract that every lab keeps; exit status 1 if one fails")

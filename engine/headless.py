@@ -6,21 +6,26 @@ import json
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from engine import checkpoint, device
+from engine import checkpoint, device, marks
 from engine.check import check_lab
 from engine.data import DataError
 from engine.discovery import Card, UnknownLab, catalogue, find_card, load_lab
 from engine.hyperparameters import HyperparameterError, make_params, parse_settings, values_of
 from engine.lab import Lab, LabError, Metrics, Proof, advance, hyperparameters, start
-from engine.messages import RunSpec
+from engine.messages import Mark, RunSpec
+from engine.metrics import columns_of
+from engine.recorder import MetricHistory
 from engine.watch import rng_state, set_rng_state, watching
+
+FLUSHED = 512  # steps whose metrics are turned into numbers at a time
 
 
 class WrongInput(Exception):
@@ -32,7 +37,7 @@ def _plainly() -> Iterator[None]:
     """Turn the errors that a user can mend into WrongInput."""
     try:
         yield
-    except (UnknownLab, HyperparameterError, LabError, DataError, checkpoint.CheckpointError) as error:
+    except (UnknownLab, HyperparameterError, LabError, DataError, checkpoint.CheckpointError, marks.MarkError) as error:
         raise WrongInput(str(error)) from error
     except OSError as error:
         raise WrongInput(f"{error.filename or 'file'}: {error.strerror or error}") from error
@@ -77,27 +82,59 @@ def list_labs(options: Namespace) -> int:
 def run(options: Namespace) -> int:
     """Train a lab without a window."""
     with _plainly():
+        for option in ("save", "weights", "metrics"):
+            _check_folder(option, getattr(options, option))
         lab, spec = _begin(options)
+        script = _script(options, lab)
     if options.steps is not None and options.steps < lab.step_count:
         raise WrongInput(f"{options.resume} stands at step {lab.step_count} already: --steps counts from step 0")
     seconds = None if options.steps is not None else (10.0 if options.seconds is None else options.seconds)
     progress = None if options.json else Progress(spec.lab, options.steps, seconds)
+    history = MetricHistory() if options.metrics else None
     begun = time.perf_counter()
     with _plainly():
-        metrics = train(lab, steps=options.steps, seconds=seconds, progress=progress)
+        metrics = train(lab, steps=options.steps, seconds=seconds, progress=progress, script=script, history=history)
         spent = time.perf_counter() - begun
-        if options.save:
-            snapshot = checkpoint.take(lab, values_of(lab.hp), rng_state(lab.device))
-            checkpoint.save(Path(options.save), spec, snapshot)
+        _write(options, lab, spec, history)
     result = {"lab": spec.lab, "seed": spec.seed, "steps": lab.step_count, "seconds": round(spent, 3)}
     print(json.dumps({**result, "metrics": metrics}))
     return 0
 
 
+def _check_folder(option: str, name: str | None) -> None:
+    if name and not Path(name).parent.is_dir():
+        raise WrongInput(f"--{option} {name}: there is no folder {Path(name).parent}")
+
+
+def _script(options: Namespace, lab: Lab) -> list[Mark]:
+    """What is to change the run while it goes on, in the order of the steps."""
+    script = list(marks.load(Path(options.marks))) if options.marks else []
+    script += [marks.setting(type(lab.hp), text) for text in options.at]
+    marks.check(type(lab.hp), script)
+    script.sort(key=lambda mark: mark.step)
+    if script and script[0].step < lab.step_count:
+        raise WrongInput(
+            f"{options.resume} stands at step {lab.step_count} already: nothing can change at step {script[0].step}"
+        )
+    return script
+
+
+def _write(options: Namespace, lab: Lab, spec: RunSpec, history: MetricHistory | None) -> None:
+    """Write what the options ask for, once trained."""
+    from engine.export.metrics import POINTS, save_metrics
+    from engine.export.weights import save_weights
+
+    if options.save:
+        snapshot = checkpoint.take(lab, values_of(lab.hp), rng_state(lab.device))
+        checkpoint.save(Path(options.save), spec, snapshot, history.thinned(POINTS) if history else None)
+    if options.weights:
+        save_weights(Path(options.weights), lab, spec)
+    if history is not None:
+        save_metrics(Path(options.metrics), history.thinned(POINTS))
+
+
 def _begin(options: Namespace) -> tuple[Lab, RunSpec]:
     """Build what the options ask for, resumed from a checkpoint if they say so."""
-    if options.save and not Path(options.save).parent.is_dir():
-        raise WrongInput(f"--save {options.save}: there is no folder {Path(options.save).parent}")
     card = find_card(options.lab)
     lab_class = load_lab(card.id)
     settings = parse_settings(lab_class.Params, options.set)
@@ -109,7 +146,7 @@ def _begin(options: Namespace) -> tuple[Lab, RunSpec]:
         if options.seed is not None or options.data:
             raise WrongInput("--seed and --data are those of the checkpoint; leave them out with --resume")
     where = device.choose(options.device or "auto")
-    torch.set_num_threads(device.threads_for(lab_class))
+    torch.set_num_threads(device.threads_for(lab_class, options.threads))
     hp = make_params(lab_class.Params, {**spec.hyperparameters, **settings})
     lab = start(lab_class, hp, dataset=spec.dataset, seed=spec.seed, device=where)
     if snapshot is not None:
@@ -127,22 +164,44 @@ def train(
     steps: int | None = None,
     seconds: float | None = None,
     progress: Callable[[Lab, dict[str, float]], None] | None = None,
+    script: Iterable[Mark] = (),
+    history: MetricHistory | None = None,
 ) -> dict[str, float]:
-    """Train until step `steps` or for `seconds`; returns the last value of every metric."""
+    """Train until step `steps` or for `seconds`, changed on the way as the `script` says, in the order of its steps.
+
+    Returns the last value of every metric; a `history` gets them all.
+    """
     latest: Metrics = {}
+    entries: list[tuple[int, Metrics]] = []  # on their way to the history
+    waiting = deque(script)
     begun = shown = time.perf_counter()
-    while steps is None or lab.step_count < steps:
+    while True:
+        while waiting and waiting[0].step <= lab.step_count:
+            marks.apply(lab, waiting.popleft())
         now = time.perf_counter()
-        if seconds is not None and now - begun >= seconds:
+        if (steps is not None and lab.step_count >= steps) or (seconds is not None and now - begun >= seconds):
             break
-        latest.update(advance(lab) or {})
+        metrics = advance(lab) or {}
+        latest.update(metrics)
+        if history is not None:
+            entries.append((lab.step_count, metrics))
+            if len(entries) == FLUSHED:
+                _keep(history, entries)
         if progress is not None and now - shown > 0.2:
             shown = now
             progress(lab, _floats(latest))
+    if history is not None:
+        _keep(history, entries)
     if progress is not None:
         progress(lab, _floats(latest))
         print(file=sys.stderr)
     return _floats(latest)
+
+
+def _keep(history: MetricHistory, entries: list[tuple[int, Metrics]]) -> None:
+    for name, (steps, values) in columns_of(entries).items():
+        history.append(name, steps, values)
+    entries.clear()
 
 
 def _floats(metrics: Metrics) -> dict[str, float]:

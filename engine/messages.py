@@ -197,6 +197,19 @@ class Save:
 
 
 @dataclass(frozen=True)
+class Export:
+    """Carry something of the run away; the step under way is finished first. Answered by Exported or Failed.
+
+    "weights", "marks" and "script" are written to `path`; "command" is the command line that repeats the run, and what
+    it needs is to be written, if anything, with "marks".
+    """
+
+    run: int
+    what: Literal["weights", "marks", "script", "command"]
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
 class GoBack:
     """Return to the last snapshot whose metrics were all finite."""
 
@@ -223,6 +236,7 @@ Command = (
     | Speed
     | Budget
     | Save
+    | Export
     | GoBack
     | Quit
 )
@@ -288,6 +302,18 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Exported:
+    """What Export asked for is done."""
+
+    run: int
+    step: int
+    what: str
+    path: Path | None
+    text: str = ""  # the command line (also with "marks"), or a remark for the viewer
+    needs: str = ""  # the name of the file of marks without which the command line does not repeat the run
+
+
+@dataclass(frozen=True)
 class WentBack:
     """The run stands again at an earlier `step`; metrics after it are void."""
 
@@ -319,7 +345,7 @@ class Diverged:
 
 @dataclass(frozen=True)
 class Failed:
-    """Something raised. `what` is "open", "step", "view NAME", "edit NAME", "set NAME", "save" or "resume".
+    """Something raised. `what` is "open", "step", "view NAME", "edit NAME", "set NAME", "save", "export WHAT", "resume".
 
     After "step" the run is paused, after "open" and "resume" there is none; otherwise it goes on. `expected` is true
     where the summary alone tells the viewer what to do (a LabError, a full disk): no traceback need be shown.
@@ -340,7 +366,21 @@ class Log:
     text: str
 
 
-Event = Opened | Closed | Playing | Paused | Changed | Edited | Saved | WentBack | NeedsData | Diverged | Failed | Log
+Event = (
+    Opened
+    | Closed
+    | Playing
+    | Paused
+    | Changed
+    | Edited
+    | Saved
+    | Exported
+    | WentBack
+    | NeedsData
+    | Diverged
+    | Failed
+    | Log
+)
 
 # ------------------------------------------------------------- metrics (append-only) and frames (latest wins)
 

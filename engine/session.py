@@ -29,6 +29,8 @@ from engine.messages import (
     Closed,
     Command,
     Event,
+    Export,
+    Exported,
     Failed,
     Frame,
     GoBack,
@@ -290,6 +292,8 @@ class Session:
                 run.budget = min(1.0, max(0.01, share))
             case Save():
                 self._save(command, run)
+            case Export():
+                self._export(command, run)
             case GoBack():
                 self._post_all(run.go_back())
             case Close():
@@ -314,6 +318,12 @@ class Session:
         checkpoint.save(command.path, run.spec, snapshot, command.metrics)
         self._post(Saved(run.number, snapshot.step, command.path))
 
+    def _export(self, command: Export, run: Run) -> None:
+        from engine.export.of_run import export
+
+        text, needs = export(run, command.what, command.path)
+        self._post(Exported(run.number, run.lab.step_count, command.what, command.path, text, needs))
+
     def _fail(self, number: int, what: str, error: Exception, run: Run | None, command: Command | None = None) -> None:
         from engine.faults import explain
 
@@ -337,6 +347,8 @@ def _what(command: Command) -> str:
             return "branch"
         case Save():
             return "save"
+        case Export(what=what):
+            return f"export {what}"
         case Set(name=name):
             return f"set {name}"
         case Poke(view=view):

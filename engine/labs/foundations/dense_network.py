@@ -73,6 +73,7 @@ class DenseNetwork(Lab):
     Params = Params
     datasets, accepts = tuple(SETS), ("table",)
     state = ("theta", "grad", "m", "v", "t", "samples", "steps_per_epoch")
+    weights = ("W",)
     proof = Proof(
         "spiral test accuracy", 0.98, dataset="spiral", seconds=60, steps=10_000,
         settings=(("optimizer", "Adam"), ("learning_rate", 0.003), ("width_1", 16), ("width_2", 16), ("width_3", 16)),
