@@ -6,10 +6,11 @@ import keyword
 import re
 from pathlib import Path
 
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QFont, QSyntaxHighlighter, QTextCharFormat, QTextCursor, QTextDocument, QTextFormat
-from PySide6.QtWidgets import QPlainTextEdit, QTextEdit
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPlainTextEdit, QTextEdit, QVBoxLayout, QWidget
 
+import engine.nn
 from gui import style, theme
 
 _TOKENS = re.compile(
@@ -121,6 +122,50 @@ class CodePanel(QPlainTextEdit):
 
     def sizeHint(self) -> QSize:
         return QSize(420, 400)
+
+
+class CodeSide(QWidget):
+    """The lab's file, and the shared pieces of engine.nn that it is built of, to choose from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files = QComboBox()
+        self.files.setAccessibleName("File shown")
+        self.files.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.text = CodePanel()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 8, 0, 0)
+        column.setSpacing(4)
+        row = QHBoxLayout()
+        row.setContentsMargins(12, 0, 12, 0)
+        row.addWidget(self.files)
+        row.addStretch(1)
+        column.addLayout(row)
+        column.addWidget(self.text, 1)
+        self.setFocusProxy(self.text)
+        self.files.activated.connect(lambda index: self.text.show_file(self.files.itemData(index)))
+
+    def show_file(self, path: Path) -> None:
+        """Show a lab's file, and offer those that it imports from engine.nn."""
+        self.files.clear()
+        for each in (path, *pieces_of(path)):
+            self.files.addItem(each.name if each == path else f"nn/{each.name}", each)
+        self.files.setVisible(self.files.count() > 1)
+        self.text.show_file(path)
+
+    def light_phase(self, phase: str) -> None:
+        """Light the line that yields this phase, in the file of the lab."""
+        if phase and self.files.currentIndex() > 0:
+            self.files.setCurrentIndex(0)
+            self.text.show_file(self.files.itemData(0))
+        self.text.light_phase(phase)
+
+
+def pieces_of(path: Path) -> tuple[Path, ...]:
+    """The files of engine.nn that a lab imports from."""
+    names = re.findall(r"^from engine\.nn\.(\w+) import", path.read_text(encoding="utf-8"), re.MULTILINE)
+    folder = Path(engine.nn.__file__).parent
+    return tuple(folder / f"{name}.py" for name in dict.fromkeys(names))
 
 
 def phase_line(phase: str) -> str:

@@ -46,7 +46,7 @@ from engine.messages import (
     StepOnce,
     WentBack,
 )
-from gui.code_panel import CodePanel
+from gui.code_panel import CodeSide
 from gui.control_panel import ControlPanel, readable
 from gui.error_banner import ErrorBanner
 from gui.explain_panel import ExplainPanel
@@ -141,7 +141,7 @@ class Workbench(QWidget):
         self.busy = BusyLine()
         self.busy.setParent(centre)
         self.busy.hide()
-        self.explain, self.code = ExplainPanel(), CodePanel()
+        self.explain, self.code = ExplainPanel(), CodeSide()
         self.side = QStackedWidget()
         self.side.addWidget(self.explain)
         self.side.addWidget(self.code)

@@ -13,10 +13,11 @@ from PySide6.QtGui import QColor, QFontMetrics, QTextCursor, QTextDocument, QTex
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from engine.discovery import find_card
 from engine.messages import LabInfo
 from engine.views import Table
 from gui import formulas, style, theme
-from gui.code_panel import CodePanel
+from gui.code_panel import CodePanel, CodeSide
 from gui.explain_panel import ExplainPanel, _on_baseline, guide_of, settings_of, split_formulas
 
 GUIDES = sorted(guide.name for guide in (files("assets") / "guides").iterdir() if guide.name.endswith(".md"))
@@ -230,3 +231,20 @@ def test_the_phase_reached_is_lit(code: CodePanel) -> None:
 def test_the_code_cannot_be_changed(code: CodePanel) -> None:
     assert code.isReadOnly()
     assert code.toPlainText() == SOURCE
+
+
+def test_the_pieces_that_a_lab_is_built_of_can_be_read_too(qtbot: QtBot) -> None:
+    side = CodeSide()
+    qtbot.addWidget(side)
+    lab = find_card("gpt").path
+    side.show_file(lab)
+    assert side.text.toPlainText() == lab.read_text(encoding="utf-8")
+    names = [side.files.itemText(i) for i in range(side.files.count())]
+    assert names[0] == "gpt.py"
+    assert "nn/transformer.py" in names
+    side.files.setCurrentIndex(names.index("nn/transformer.py"))
+    side.files.activated.emit(side.files.currentIndex())
+    assert "class Block" in side.text.toPlainText()
+    side.light_phase("backward")  # stands in the lab's own file
+    assert side.files.currentIndex() == 0
+    assert side.text.extraSelections()
