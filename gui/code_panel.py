@@ -95,7 +95,10 @@ class CodePanel(QPlainTextEdit):
 
     def show_file(self, path: Path) -> None:
         """Show a lab's file."""
-        self.setPlainText(path.read_text(encoding="utf-8"))
+        try:
+            self.setPlainText(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            self.setPlainText(f"# The file of this lab cannot be read: {error}")
         self.light_phase(self._phase)
 
     def light_phase(self, phase: str) -> None:
@@ -163,7 +166,10 @@ class CodeSide(QWidget):
 
 def pieces_of(path: Path) -> tuple[Path, ...]:
     """The files of engine.nn that a lab imports from."""
-    names = re.findall(r"^from engine\.nn\.(\w+) import", path.read_text(encoding="utf-8"), re.MULTILINE)
+    try:
+        names = re.findall(r"^from engine\.nn\.(\w+) import", path.read_text(encoding="utf-8"), re.MULTILINE)
+    except (OSError, UnicodeDecodeError):
+        return ()  # the panel says so in the place of the lab's own file
     folder = Path(engine.nn.__file__).parent
     return tuple(folder / f"{name}.py" for name in dict.fromkeys(names))
 

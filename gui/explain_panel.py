@@ -58,7 +58,10 @@ def split_formulas(text: str) -> tuple[str, list[tuple[str, bool]]]:
 def guide_of(lab_id: str) -> str:
     """The guide's Markdown, "" where there is none."""
     guide = files("assets") / "guides" / f"{lab_id}.md"
-    return guide.read_text(encoding="utf-8") if guide.is_file() else ""
+    try:
+        return guide.read_text(encoding="utf-8") if guide.is_file() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        return f"The guide of this lab cannot be read: {error}"
 
 
 class ExplainPanel(QTextBrowser):
