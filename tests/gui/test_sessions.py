@@ -315,12 +315,12 @@ def test_saving_within_a_step_finishes_it(open_window: Opener, qtbot: QtBot, tmp
     bench.code_action.setChecked(True)
     bench.micro_step()
     qtbot.waitUntil(lambda: "after forward" in bench.transport.where.text(), timeout=PATIENCE)
-    assert bench.code.extraSelections()
+    assert bench.code.text.extraSelections()
     save_to(window, qtbot, tmp_path / "a.deepscope")
     assert checkpoint.load(tmp_path / "a.deepscope")[1].step == 1
     assert step_of(bench) == 1
     assert "forward" not in bench.transport.where.text()
-    assert not bench.code.extraSelections()  # no line is lit any more
+    assert not bench.code.text.extraSelections()  # no line is lit any more
 
 
 # ------------------------------------------------------------------ what is kept of the curves
