@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.data.errors import DataError
 from engine.data.images import load_images
 from engine.data.plane import SETS, load_plane
 
@@ -45,13 +46,33 @@ class Samples:
         return (x.flatten(-len(self.shape)) - self.centre) @ self.axes
 
     def pictures(self, x: Tensor) -> Tensor:
-        """Pictures (..., 1, 16, 16) as (..., 16, 16) in 0..1; clouds (B, N, 2) as (B, 40, 40), how dense they are."""
+        """Pictures (..., 1, 16, 16) as (..., 16, 16) in 0..1; clouds (..., N, 2) as (..., 40, 40): how dense."""
         if not self.of_points:
             return (x.squeeze(-3).clamp(-1, 1) + 1) / 2
-        cell = ((x / self.bound + 1) * CELLS / 2).long().clamp(0, CELLS - 1)  # (B, N, 2)
-        place = CELLS * (CELLS - 1 - cell[..., 1]) + cell[..., 0]
-        counts = torch.stack([torch.bincount(p, minlength=CELLS**2) for p in place]).view(-1, CELLS, CELLS)
-        return (counts / counts.amax((1, 2), keepdim=True)).sqrt()
+        cell = ((x / self.bound + 1) * CELLS / 2).long().clamp(0, CELLS - 1)  # (..., N, 2)
+        place = (CELLS * (CELLS - 1 - cell[..., 1]) + cell[..., 0]).flatten(0, -2)
+        counts = torch.stack([torch.bincount(p, minlength=CELLS**2) for p in place]).view(*x.shape[:-2], CELLS, CELLS)
+        return (counts / counts.amax((-1, -2), keepdim=True)).sqrt()
+
+    def frames(self, x: Tensor) -> dict[str, Tensor]:
+        """What a strip shows of (K, B, *shape): the whole cloud of points, or the first picture."""
+        return {"points": x} if self.of_points else {"pixels": self.pictures(x[:, 0])}
+
+    def at(self, places: Tensor, rest: Tensor) -> Tensor:
+        """Samples that lie at places (B, 2) of the plane, and in all other directions where the sample `rest` does."""
+        return (rest.flatten() + (places - self.project(rest)) @ self.axes.T).view(-1, *self.shape)
+
+    def accepted(self, x: Tensor, y: Tensor) -> float:
+        """The share of samples x that a classifier takes for what they are to be, y. It has seen only real ones.
+
+        Raises DataError where the classifier fails on real samples held out.
+        """
+        from sklearn.svm import SVC
+
+        judge = SVC(C=10).fit(self.x[:8000].flatten(1).cpu(), self.y[:8000].cpu())
+        if judge.score(self.held.flatten(1).cpu(), self.held_y.cpu()) < 0.97:
+            raise DataError("the classifier that is to judge the samples does not know the real ones")
+        return float(judge.score(x.flatten(1).cpu(), y.cpu()))
 
 
 def load_samples(name: str, device: torch.device) -> Samples:

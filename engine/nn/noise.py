@@ -6,8 +6,11 @@ earlier time s.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Iterator
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def alpha_bar(schedule: str, steps: int) -> Tensor:
@@ -51,3 +54,35 @@ def ddim_step(x: Tensor, x0: Tensor, a: Tensor, a_next: Tensor, z: Tensor, eta: 
     noise = (x - a.sqrt() * x0) / (1 - a).sqrt()
     sigma = eta * ((1 - a_next) / (1 - a) * (1 - a / a_next)).sqrt()
     return a_next.sqrt() * x0 + (1 - a_next - sigma**2).clamp(min=0).sqrt() * noise + sigma * z
+
+
+STEPS = {"DDIM": ddim_step, "DDPM": ddpm_step}
+
+
+def sampling_times(last: int, count: int) -> list[int]:
+    """The times that sampling visits, from `last` down to 0 in at most `count` steps."""
+    count = min(count, last)
+    return [round(last * (1 - i / count)) for i in range(count + 1)]
+
+
+def guided(net: nn.Module, x: Tensor, time: float, y: Tensor, nothing: int, weight: float) -> Tensor:
+    """The prediction for x_t with labels y (B,), guided: eq. 6 of Ho and Salimans (2022), whose w is weight - 1.
+
+    `nothing` is the label that says nothing.
+    """
+    labels = torch.cat([y, torch.full_like(y, nothing)])
+    told, free = net(torch.cat([x, x]), torch.full((2 * len(x),), time, device=x.device), labels).chunk(2)
+    result: Tensor = free + weight * (told - free)
+    return result
+
+
+def walk(
+    sampler: str, predict: Callable[[Tensor, int], Tensor], times: list[int], alpha_bar: Tensor, noise: Iterator[Tensor]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """From noise to samples: at each time x_t, and the x_0 that `predict` sees in it."""
+    x = next(noise)
+    for t, s in itertools.pairwise(times):
+        x0 = predict(x, t)
+        yield x, x0
+        x = STEPS[sampler](x, x0, alpha_bar[t], alpha_bar[s], next(noise))
+    yield x, x

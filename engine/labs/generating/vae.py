@@ -6,18 +6,18 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from engine.data import load_images
 from engine.hyperparameters import flag, integer, real
 from engine.lab import Lab, Metrics, Proof, Step, action, view
+from engine.nn.autoencoder import VAENet
 from engine.payloads import BarsData, Gesture, ImageGroup, ImagesData, Pick, PointPick, PointsData
 from engine.views import Bars, Curves, Images, Points
 
 HELD, EVERY = 500, 20  # so many held-out pictures are shown as codes, and judged every so many steps
-TILES, STEPS = 15, 10  # across the decoded map; on the way from one digit to another
-SHOWN = 10  # pictures beside their reconstructions
+TILES, STEPS, SHOWN = 15, 10, 10  # across the decoded map; on the walk; pictures beside their reconstructions
 
 
 @dataclass(frozen=True)
@@ -25,38 +25,13 @@ class VAEParams:
     learning_rate: float = real(1e-3, 1e-5, 1e-1, log=True, live=True, typed_high=1e6, help="Step of the optimiser")
     batch_size: int = integer(128, 8, 512, log=True, live=True, unit="pictures", help="Pictures averaged in one step")
     regularise: bool = flag(True, live=True, help="Pull the codes towards one round cloud; off: an autoencoder's holes")
-    beta: float = real(
-        1, 0, 10, live=True, when=("regularise", (True,)), help="Weight of the KL divergence; 1 is a VAE"
-    )
+    beta: float = real(1, 0, 10, live=True, when=("regularise", (True,)), help="Weight of the KL divergence")
     across: int = integer(1, 1, 32, view=True, label="Latent across", help="Which latent is the plane's x axis")
     up: int = integer(2, 1, 32, view=True, label="Latent up", help="Which latent is the plane's y axis")
     varied: int = integer(1, 1, 32, view=True, label="Latent varied", help="Which one is changed, all others kept")
     amount: float = real(3, 0.5, 6, view=True, unit="σ", help="How far the plane and the variation reach from zero")
     latent: int = integer(2, 2, 32, label="Latent size", help="Numbers that a picture is squeezed into")
     hidden: int = integer(256, 16, 1024, unit="units", help="Width of the two hidden layers on each side")
-
-
-def layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    steps = (nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
-    return nn.Sequential(*steps)
-
-
-class VAENet(nn.Module):
-    """Encoder and decoder, each with two hidden layers (Kingma and Welling, 2014, appendix C)."""
-
-    def __init__(self, latent: int, hidden: int) -> None:
-        super().__init__()
-        self.encoder = layers(784, hidden, 2 * latent)
-        self.decoder = layers(latent, hidden, 784)
-
-    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (B, 784) to mean and log-variance of q(z | x), each (B, latent)."""
-        mean, log_variance = self.encoder(x).chunk(2, 1)
-        return mean, log_variance
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Codes (B, latent) to pictures (B, 28, 28) in 0..1, the means of p(x | z)."""
-        return torch.sigmoid(self.decoder(z)).view(-1, 28, 28)
 
 
 def reparameterise(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
@@ -112,10 +87,7 @@ class VAE(Lab):
         self.queue = torch.randperm(len(self.x), device=self.device)  # the order of this epoch
         self.position = 0
         self.spot = [0.0] * self.hp.latent  # the place in latent space that the cursor points at
-        self.ends, self.page = (
-            [0, 1 % len(self.held)],
-            0,
-        )  # held-out pictures: those at the ends of the walk, the first shown
+        self.ends, self.page = [0, 1 % len(self.held)], 0  # held-out pictures: ends of the walk, first one shown
         self.changed("batch_size")
 
     def changed(self, name: str) -> None:
@@ -155,14 +127,8 @@ class VAE(Lab):
         return metrics
 
     def measure(self) -> float:
-        draws = torch.Generator().manual_seed(0)
-        total = 0.0
-        for x in self.test.split(1000):
-            recon, kl = self.bound(x, torch.randn(len(x), self.hp.latent, generator=draws).to(self.device))
-            total += float(recon + kl) * len(x)
-        return total / len(self.test)
-
-    # ------------------------------------------------------------------------------------------------- views
+        draws = torch.randn(len(self.test), self.hp.latent, generator=torch.Generator().manual_seed(0))
+        return float(sum(self.bound(self.test, draws.to(self.device))))
 
     loss = Curves(
         "−ELBO", metrics=("train −ELBO", "validation −ELBO"), unit="nats", hint="train · validation",
@@ -176,15 +142,11 @@ class VAE(Lab):
 
     def axis(self, number: int) -> int:
         """The index of a latent by its number, or the last one."""
-        latent: int = self.hp.latent
-        return min(number, latent) - 1
+        return min(number, int(self.hp.latent)) - 1
 
     def code(self, index: int) -> Tensor:
         """The mean code (latent,) of a held-out picture."""
         return self.net.encode(self.held[index : index + 1])[0][0]
-
-    def here_code(self) -> Tensor:
-        return torch.tensor(self.spot, device=self.device)
 
     def cursor(self) -> tuple[float, float]:
         return self.spot[self.axis(self.hp.across)], self.spot[self.axis(self.hp.up)]
@@ -201,7 +163,9 @@ class VAE(Lab):
     def plane(self) -> PointsData:
         reach, x, y = self.hp.amount, self.axis(self.hp.across), self.axis(self.hp.up)
         middles = ((torch.arange(TILES, device=self.device) + 0.5) * 2 / TILES - 1) * reach
-        z = self.here_code().repeat(TILES * TILES, 1)  # (225, latent), row by row from the top left
+        z = torch.tensor(self.spot, device=self.device).repeat(
+            TILES * TILES, 1
+        )  # (225, latent), row by row from the top left
         z[:, y], z[:, x] = torch.cartesian_prod(-middles, middles).T
         tiles = self.net.decode(z).view(TILES, TILES, 28, 28).transpose(1, 2).reshape(28 * TILES, 28 * TILES)
         way = self.way()[:, [x, y]]
@@ -222,8 +186,7 @@ class VAE(Lab):
     def codes(self) -> PointsData:
         mean = self.net.encode(self.held)[0][:, [self.axis(self.hp.across), self.axis(self.hp.up)]]
         pictures, r = self.held.view(-1, 28, 28), self.hp.amount
-        far = float(mean.abs().nan_to_num(0).max().clamp(max=1e6))
-        r = max(r, math.ceil(far))  # whole numbers, so that the range seldom jumps
+        r = max(r, math.ceil(mean.abs().nan_to_num(0).max().clamp(max=1e6)))  # whole, so that it seldom jumps
         return PointsData(
             mean, self.held_labels, self.classes, pictures=pictures, cursor=self.cursor(), extent=(-r, r, -r, r)
         )
@@ -235,7 +198,7 @@ class VAE(Lab):
 
     @view(Images("At the cursor", help="What the decoder draws at the cursor of the latent plane"))
     def here(self) -> Tensor:
-        return self.net.decode(self.here_code()[None])  # (1, 28, 28)
+        return self.net.decode(torch.tensor([self.spot], device=self.device))  # (1, 28, 28)
 
     @view(Images(
         "In and out", columns=SHOWN, hint="click one: the walk goes there",
@@ -244,8 +207,7 @@ class VAE(Lab):
     def pairs(self) -> ImagesData:
         shown = (torch.arange(self.page, self.page + SHOWN) % len(self.held)).tolist()
         names = tuple(self.classes[label] for label in self.held_labels[shown].tolist())
-        x = self.held[shown]
-        out = self.net.decode(self.net.encode(x)[0])
+        x, out = self.held[shown], self.net.decode(self.net.encode(self.held[shown])[0])
         return ImagesData((ImageGroup("in", x.view(-1, 28, 28), names), ImageGroup("out", out, names)))
 
     @pairs.probe
@@ -272,9 +234,7 @@ class VAE(Lab):
         mixed = torch.lerp(first, last, torch.linspace(0, 1, STEPS, device=self.device)[:, None]).view(-1, 28, 28)
         return ImagesData((ImageGroup("codes", self.net.decode(self.way())), ImageGroup("pixels", mixed)))
 
-    @view(Images(
-        "One latent varied", columns=9, help="Each row is a held-out picture; across, one latent changes, the rest stay"
-    ))  # fmt: skip
+    @view(Images("One latent varied", columns=9, help="Rows: held-out pictures; across, one latent changes, no other"))
     def vary(self) -> ImagesData:
         amounts = torch.linspace(-self.hp.amount, self.hp.amount, 9, device=self.device)
         rows = [(self.page + i) % len(self.held) for i in range(6)]
