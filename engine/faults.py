@@ -10,7 +10,7 @@ from engine.checkpoint import CheckpointError
 from engine.data import DataError
 from engine.discovery import UnknownLab
 from engine.hyperparameters import HyperparameterError
-from engine.lab import Lab, LabError
+from engine.lab import Lab, LabError, modules_of
 
 
 def explain(error: Exception, lab: Lab | None) -> tuple[str, bool]:
@@ -23,7 +23,13 @@ def explain(error: Exception, lab: Lab | None) -> tuple[str, bool]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return "The disk is full: nothing was saved, and the former file is untouched. Choose another place.", True
         return f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), True
+    if lab is not None and _ruined(lab):  # whatever trips over that: an SVD, a draw from probabilities that are none
+        return "The network's weights are no longer numbers. Go back, or restart.", True
     return f"{type(error).__name__}: {str(error).strip() or 'no message'}".splitlines()[0], False
+
+
+def _ruined(lab: Lab) -> bool:
+    return not all(bool(p.isfinite().all()) for module in modules_of(lab) for p in module.parameters())
 
 
 def _out_of_memory(lab: Lab | None) -> str:
