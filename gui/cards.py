@@ -175,7 +175,7 @@ class BigCard(CardButton):
 
     @staticmethod
     def _picture_height(width: int, roomy: bool) -> int:
-        return round(width * (0.64 if roomy else 0.44))
+        return round(width * (0.64 if roomy else 0.5))
 
     def set_roomy(self, roomy: bool) -> None:
         if roomy != self._roomy:
@@ -235,7 +235,11 @@ def _paragraph(painter: QPainter, text: str, font: QFont, colour: str, where: QR
             line += f" {words.pop(0)}"
         lines.append(line)
     if words and lines:
-        lines[-1] = f"{lines[-1]} {' '.join(words)}"
+        rest = f"{lines[-1]} {' '.join(words)}"
+        lines[-1] = metrics.elidedText(rest, Qt.TextElideMode.ElideRight, where.width())
+    painter.setFont(font)
+    painter.setPen(QColor(colour))
     for index, line in enumerate(lines):
-        _line(painter, line, font, colour, QRect(where.x(), where.y() + index * spacing, where.width(), spacing))
+        at = QRect(where.x(), where.y() + index * spacing, where.width() + 1, spacing)
+        painter.drawText(at, Qt.AlignmentFlag.AlignVCenter, line)
     return len(lines) * spacing
