@@ -13,9 +13,10 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
 from engine.payloads import Array
 from gui import theme
 from gui.views.parts import faded, polygon
-from gui.views.scales import Axis, room_for, spread_apart
+from gui.views.scales import Axis, abbreviated, room_for, spread_apart
 
 KEPT_RANGE = 0.6  # the range of y shrinks only when the curves fill less than this share of it
+LEGEND_LEFT, LEGEND_GAP = 4.0, 20.0  # where the first name's dot is, and from one name's end to the next one's dot
 MANY = 200  # corners from which on a band is drawn without smooth edges, which would cost the most of all
 
 
@@ -121,29 +122,50 @@ def end_labels(painter: QPainter, shown: Sequence[Line], plot: QRectF) -> None:
         painter.drawText(QPointF(plot.right() + 7, y + metrics.capHeight() / 2), line.label)
 
 
-def legend(painter: QPainter, shown: Sequence[Line], width: int) -> None:
-    """The names in a row at the top, as many as fit."""
-    metrics, x = QFontMetricsF(painter.font()), 4.0
-    for line in shown:
-        wide = metrics.horizontalAdvance(line.label)
-        if x + 12 + wide > width:
+def legend_rows(labels: Sequence[str], metrics: QFontMetricsF, width: float, most: int) -> list[list[str]]:
+    """The names in up to `most` rows. Where they do not fit, words are shortened ("val. rec."), as far as is needed."""
+    for letters, rows in ((99, 1), *(((99, 2),) if most > 1 else ()), (5, 1), (4, 1), (3, 1), (4, most), (2, most)):
+        placed: list[list[str]] = [[]]
+        left = LEGEND_LEFT
+        for text in (abbreviated(label, letters) for label in labels):
+            wide = metrics.horizontalAdvance(text)
+            if placed[-1] and left + 12 + wide > width:
+                placed.append([])
+                left = LEGEND_LEFT
+            placed[-1].append(text)
+            left += wide + LEGEND_GAP
+        if len(placed) <= rows:
             break
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(line.colour)
-        painter.drawEllipse(QPointF(x + 4, metrics.height() / 2), 3, 3)
-        painter.setPen(QColor(theme.current().muted))
-        painter.drawText(QPointF(x + 11, metrics.ascent()), line.label)
-        x += wide + 22
+    return placed[:most]
+
+
+def legend(painter: QPainter, shown: Sequence[Line], rows: Sequence[Sequence[str]]) -> None:
+    """The names in rows at the top."""
+    metrics, entries, y = QFontMetricsF(painter.font()), iter(shown), 0.0
+    for row in rows:
+        x = LEGEND_LEFT
+        for text, line in zip(row, entries, strict=False):
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(line.colour)
+            painter.drawEllipse(QPointF(x + 4, y + metrics.height() / 2), 3, 3)
+            painter.setPen(QColor(theme.current().muted))
+            painter.drawText(QPointF(x + 11, y + metrics.ascent()), text)
+            x += metrics.horizontalAdvance(text) + LEGEND_GAP
+        y += metrics.height()
     painter.setBrush(Qt.BrushStyle.NoBrush)
+
+
+def cross_line(painter: QPainter, x: float, plot: QRectF) -> None:
+    """The crosshair's vertical line."""
+    painter.setPen(QPen(faded(theme.current().muted, 0.7), 1))
+    painter.drawLine(QPointF(x, plot.top()), QPointF(x, plot.bottom()))
 
 
 def crosshair(
     painter: QPainter, x: float, title: str, readings: Sequence[tuple[Line, str]], plot: QRectF, size: QSize
 ) -> None:
-    """A vertical line, a dot on each curve, and a card with the values there."""
+    """A dot on each curve, and a card with the values there."""
     look, metrics = theme.current(), QFontMetricsF(painter.font())
-    painter.setPen(QPen(faded(look.muted, 0.7), 1))
-    painter.drawLine(QPointF(x, plot.top()), QPointF(x, plot.bottom()))
     for line, _ in readings:
         place = int(np.searchsorted(line.x, x + 0.5)) - 1
         if place >= 0 and plot.top() - 2 <= line.y[place] <= plot.bottom() + 2:

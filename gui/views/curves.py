@@ -50,6 +50,7 @@ class CurvesView(ViewWidget):
         self._range: tuple[float, float] | None = None
         self._lines: list[Line] = []
         self._ghost_lines: list[Line] = []
+        self._legend: list[list[str]] = []  # the names over the plot, where they do not fit at the ends of the lines
         self._x, self._y = Axis(), Axis()
         self._cross: float | None = None  # the step under the crosshair
         self._drag: tuple[QPointF, bool, tuple[float, float]] | None = None  # from, whether it pans, window then
@@ -183,7 +184,10 @@ class CurvesView(ViewWidget):
         metrics = QFontMetricsF(small(self.font()))
         right = room_for(labels, metrics) + 12 if len(names) > 1 else 10.0
         self._labelled = len(names) > 1 and right < 0.28 * self.width() and self.height() > 90
-        legend = 0 if self._labelled or len(names) < 2 or self.height() < 80 else metrics.height() + 2
+        self._legend = []
+        if not self._labelled and len(names) > 1 and self.height() >= 80:
+            self._legend = paint.legend_rows(labels, metrics, self.width(), 2 if self.height() >= 150 else 1)
+        legend = len(self._legend) * metrics.height() + 2 if self._legend else 0
         top, bottom = 8 + legend, metrics.height() + 6 if self.height() > 70 else 4.0
         first, last = self._steps_shown()
         buckets = max(16, self.width())
@@ -288,8 +292,8 @@ class CurvesView(ViewWidget):
                 paint.flag(painter, self._x.pixel(flag.step), plot, self.width())
         if self._labelled:
             paint.end_labels(painter, self._lines, plot)
-        elif len(self._lines) > 1 and self.height() >= 80:
-            paint.legend(painter, self._lines, self.width())
+        elif self._legend:
+            paint.legend(painter, self._lines, self._legend)
         self._paint_best(painter, plot)
         self._paint_place(painter, plot)
         if self._drag is not None and self._pointer is not None and not self._drag[1]:
@@ -299,6 +303,8 @@ class CurvesView(ViewWidget):
         elif (at := self._place_read()) is not None:
             step = round(min(max(at, self._x.low), self._x.high))
             readings = [(line, self._reading(line.name, step)) for line in self._lines]
+            if self._cross is not None:  # where the views are rewound to a line stands already
+                paint.cross_line(painter, self._x.pixel(step), plot)
             paint.crosshair(painter, self._x.pixel(step), f"step {step:,}", readings, plot, self.size())
         paint_focus(painter, self)
         painter.end()

@@ -17,7 +17,7 @@ from engine.payloads import Array
 from gui import colour, theme
 
 CHIP_HEIGHT = 22
-LINE = 19  # from one line of chips to the next
+LINE = 20  # from one line of chips to the next
 LEAST_NAME = 16  # pixels: names are not cut to less
 
 
@@ -202,6 +202,7 @@ class Chip(QAbstractButton):
         super().__init__(parent)
         self.swatch, self.dimmed = swatch, False
         self.tight = False  # dot and name close together: many have to stand in a row
+        self.within = False  # the name stands within the dot: closer still
         self.room = math.inf  # for the name: what is longer is cut
         self.setText(text)
         self.setAccessibleName(text)
@@ -215,6 +216,8 @@ class Chip(QAbstractButton):
         return QFontMetricsF(small(self.font())).horizontalAdvance(self.text())
 
     def sizeHint(self) -> QSize:
+        if self.within:
+            return QSize(max(17, math.ceil(self.text_width()) + 6), CHIP_HEIGHT - 2)
         pad = 2.0 if self.tight else 5.0
         width = 2 * pad + min(self.text_width(), self.room) + (0 if self.swatch else 4)
         if self.swatch:
@@ -235,6 +238,9 @@ class Chip(QAbstractButton):
         else:
             painter.setBrush(QColor(look.raised) if not self.swatch else Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(area, 5, 5)
+        if self.within:
+            self._paint_within(painter, area)
+            return
         x = 2.0 if self.tight else 5.0
         if self.swatch:
             painter.setPen(Qt.PenStyle.NoPen)
@@ -248,6 +254,15 @@ class Chip(QAbstractButton):
             text = QFontMetricsF(painter.font()).elidedText(text, Qt.TextElideMode.ElideRight, self.room + 0.5)
         painter.drawText(QRectF(x + (0 if self.swatch else 2), 0, self.width(), self.height()),
                          Qt.AlignmentFlag.AlignVCenter, text)  # fmt: skip
+
+    def _paint_within(self, painter: QPainter, area: QRectF) -> None:
+        tint = QColor(self.swatch)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(faded(tint, 0.3 if self.dimmed else 1.0))
+        painter.drawRoundedRect(QRectF(area.left(), area.center().y() - 7.5, area.width(), 15), 7.5, 7.5)
+        dark = tint.lightnessF() > 0.45
+        painter.setPen(QColor("#15171b" if dark and not self.dimmed else "#ffffff"))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self.text())
 
 
 class ChipRow(QWidget):
@@ -287,21 +302,25 @@ class ChipRow(QWidget):
         return right
 
     def _fitted(self, width: int, lines: int) -> list[list[Chip]]:
-        """The chips line by line: roomy in one, else tight in as few as possible, else with the longest names cut."""
-        for tight, most in ((False, 1), *((True, count) for count in range(1, lines + 1))):
+        """The chips line by line: roomy in one, else tight, else with short names within their dots, else in as few
+        lines as possible, else with the longest names cut."""
+        short = all(len(chip.text()) <= 2 for chip in self.chips if chip.swatch)
+        looks = [(False, False, 1), (True, False, 1), *([(True, True, 1)] if short else [])]
+        for tight, within, most in looks + [(True, short, count) for count in range(2, lines + 1)]:
             for chip in self.chips:
-                chip.tight, chip.room = tight and bool(chip.swatch), math.inf
+                chip.tight, chip.within = (tight, within) if chip.swatch else (False, False)
+                chip.room = math.inf
             placed = self._broken(width, most)
             if sum(len(line) for line in placed) == len(self.chips):
                 return placed
-        named = [chip for chip in self.chips if chip.swatch]
+        named = [chip for chip in self.chips if chip.swatch and not chip.within]
         for room in range(round(max((chip.text_width() for chip in named), default=0.0)), LEAST_NAME, -2):
             for chip in named:
                 chip.room = room
             placed = self._broken(width, lines)
             if sum(len(line) for line in placed) == len(self.chips):
                 return placed
-        return self._broken(width - (30 if lines else 0), lines)
+        return self._broken(width - 30, lines)  # and "+ 12" beside them
 
     def _broken(self, width: int, lines: int) -> list[list[Chip]]:
         """As many chips as fit into so many lines."""

@@ -19,23 +19,31 @@ from gui.views.parts import draw_lines, faded, is_vector, small
 Bounds = tuple[float, float, float, float]  # x from, x to, y from, y to
 
 
-def ticks(low: float, high: float, count: int, most: int = 0) -> list[tuple[float, str]]:
-    """About `count` round places in [low, high], with what is written at them; at least three where `most` have room,
-    since from fewer nobody can read a scale."""
+def tick_step(low: float, high: float, count: int, most: int = 0) -> float:
+    """The round distance of about `count` ticks in [low, high]; of at least three where `most` have room, since from
+    fewer nobody can read a scale. 0 where there is nothing to divide."""
     span = high - low
     if not (math.isfinite(span) and span > 0):
-        return []
+        return 0.0
     raw = span / max(count, 1)
     power = 10.0 ** math.floor(math.log10(raw))
     steps = [power * factor for factor in (10, 5, 2, 1, 0.5, 0.2)]
     chosen = max(i for i, step in enumerate(steps) if step >= raw * 0.999)
-    places = _multiples(steps[chosen], low, high)
-    for step in steps[chosen + 1 :]:
-        finer = _multiples(step, low, high)
-        if len(places) >= 3 or len(finer) > most:
-            break
-        places, chosen = finer, chosen + 1
-    step = steps[chosen]
+    while (
+        chosen + 1 < len(steps)
+        and len(_multiples(steps[chosen], low, high)) < 3
+        and len(_multiples(steps[chosen + 1], low, high)) <= most
+    ):
+        chosen += 1
+    return steps[chosen]
+
+
+def ticks(low: float, high: float, count: int, most: int = 0, step: float = 0.0) -> list[tuple[float, str]]:
+    """Round places in [low, high], `step` or tick_step apart, with what is written at them."""
+    step = step or tick_step(low, high, count, most)
+    if not step:
+        return []
+    places = _multiples(step, low, high)
     if 1e-4 <= step < 1e5:
         decimals = max(0, -math.floor(math.log10(step) + 1e-9))
         return [(place, f"{place + 0.0:,.{decimals}f}") for place in places]
@@ -237,7 +245,14 @@ class Plane(ViewWidget):
         font = small(self.font())
         painter.setFont(font)
         metrics = QFontMetricsF(font)
-        marks_x = ticks(x0, x1, int(area.width() / 80) or 1, int(area.width() / 34))
+        end, title_x = min(self.width() - 4.0, area.right() + 16), ""
+        if self.description.x_axis and self._labelled():
+            title_x = metrics.elidedText(self.description.x_axis, Qt.TextElideMode.ElideRight, area.width() * 0.6)
+            end -= metrics.horizontalAdvance(title_x) + 8
+        # the numbers stand left of the axis' name: three of them are to be there
+        free = min(x1, x0 + (end - 12 - area.left()) * (x1 - x0) / max(area.width(), 1.0))
+        step = tick_step(x0, free, int((end - area.left()) / 80) or 1, int((end - area.left()) / 30))
+        marks_x = ticks(x0, x1, 1, step=step)
         marks_y = ticks(y0, y1, int(area.height() / 55) or 1, int(area.height() / 20))
         if grid:
             painter.setPen(QPen(QColor(look.faint), 1))
@@ -249,11 +264,8 @@ class Plane(ViewWidget):
         if not self._labelled():
             return
         painter.setPen(QColor(look.muted))
-        end = min(self.width() - 4.0, area.right() + 16)
-        if self.description.x_axis:
-            title = metrics.elidedText(self.description.x_axis, Qt.TextElideMode.ElideRight, area.width() * 0.6)
-            end -= metrics.horizontalAdvance(title) + 8
-            painter.drawText(QPointF(end + 8, area.bottom() + metrics.ascent() + 2), title)
+        if title_x:
+            painter.drawText(QPointF(end + 8, area.bottom() + metrics.ascent() + 2), title_x)
         for value, text in marks_x:
             width = metrics.horizontalAdvance(text)
             x = area.left() + (value - x0) * area.width() / (x1 - x0) - width / 2

@@ -227,15 +227,24 @@ class PointsView(Plane):
         self.sprites(len(places), data.values is not None).draw(painter, places[order], rows[order], variants[order])
 
     def paint_names(self, painter: QPainter, data: PointsData) -> None:
-        """The name of each point at its right; those of classes that are not lit are left out."""
+        """The name of each point at its right. Names of classes that are not lit, and such as would lie over another
+        point's name, are left out: hovering tells them."""
         painter.setFont(small(self.font()))
         painter.setPen(theme.current().text)
-        aside = QPointF(self.radius(len(data.xy)) + 2, QFontMetricsF(painter.font()).capHeight() / 2)
+        metrics, taken = QFontMetricsF(painter.font()), set[tuple[int, int]]()
+        right, up = self.radius(len(data.xy)) + 2, metrics.capHeight() / 2
+        line = max(4, round(metrics.capHeight()))
         for index, (place, name) in enumerate(zip(self.to_pixels(data.xy), data.names, strict=True)):
-            if np.isfinite(place).all() and (
-                not self.lit or data.labels is None or int(data.labels[index]) in self.lit
+            if not np.isfinite(place).all() or (
+                self.lit and data.labels is not None and int(data.labels[index]) not in self.lit
             ):
-                painter.drawText(QPointF(*place.tolist()) + aside, name)
+                continue
+            x, y = place.tolist()
+            columns = range(int(x + right) // 4, int(x + right + metrics.horizontalAdvance(name)) // 4 + 1)
+            cells = {(column, int(y + down) // line) for column in columns for down in (-up, up)}
+            if not taken & cells:
+                taken |= cells
+                painter.drawText(QPointF(x + right, y + up), name)
 
     def paint_paths(self, painter: QPainter, data: PointsData) -> None:
         """Trajectories, with a ring where they begin, a dot where they end, and their names."""
@@ -267,7 +276,7 @@ class PointsView(Plane):
         for y, x, name, tint in sorted(ends, key=lambda end: end[0]):
             width = metrics.horizontalAdvance(name)
             # names of paths that end together stand below one another
-            top = max(y - metrics.height() / 2, free, area.top())
+            top = min(max(y - metrics.height() / 2, free, area.top()), area.bottom() - metrics.height())
             free = top + metrics.height()
             left = x + 9 if x + 12 + width < area.right() else x - 12 - width
             painter.setPen(Qt.PenStyle.NoPen)

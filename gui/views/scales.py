@@ -97,6 +97,11 @@ def short_names(names: Sequence[str]) -> list[str]:
     return [" ".join(w) for w in words]
 
 
+def abbreviated(name: str, letters: int) -> str:
+    """A name whose words are cut to so many letters and a dot, where that makes them shorter by two letters or more."""
+    return " ".join(word if len(word) <= letters + 2 else f"{word[:letters]}." for word in name.split())
+
+
 def spread_apart(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Move places as little as needed so that they lie `gap` apart within [low, high]."""
     order = sorted(range(len(places)), key=lambda i: places[i])
