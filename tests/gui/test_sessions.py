@@ -38,6 +38,7 @@ def learn(window: MainWindow, qtbot: QtBot, steps: int = 50) -> int:
     assert bench.run is not None
     history = bench.bridge.history(bench.run)
     bench.toggle_play()
+    qtbot.waitUntil(lambda: bench.transport.playing, timeout=PATIENCE)  # a second press before would play once more
     qtbot.waitUntil(lambda: (history.span() or (0, 0))[1] >= steps, timeout=PATIENCE)
     bench.toggle_play()
     where = bench.transport.where

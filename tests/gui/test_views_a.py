@@ -269,7 +269,7 @@ def test_rewinding_veils_what_lies_ahead(qtbot):
     view.show_metrics(history, 300)
     image = picture(view)
     assert count_near(image, theme.current().accent, 8) > 100
-    assert count_near(image, theme.current().classes[0]) < 0.6 * full
+    assert count_near(image, theme.current().classes[0]) < 0.75 * full  # the readings at the cursor have its colour too
 
 
 def test_an_unchanged_history_is_not_drawn_again(qtbot):
