@@ -142,11 +142,11 @@ def test_an_untrained_network_draws_no_digits() -> None:
 
 
 def test_points_find_their_spiral() -> None:
-    trained = lab(1500, dataset="spiral", label=0)
+    trained = lab(1500, dataset="spiral", label=0, sampling_steps=20)
     film = render(trained, "denoising")
     assert isinstance(film, FilmstripData)
     path = torch.from_numpy(film.rows[0].points)  # (K + 1, CLOUD, 2)
-    assert path.shape == (13, CLOUD, 2)
+    assert path.shape == (21, CLOUD, 2)
     own, other = (trained.x[trained.y == label] for label in (0, 1))
     far = torch.cdist(path[-1], own).min(1).values
     assert far.median() < 0.08

@@ -30,7 +30,7 @@ class DiffusionParams:
     label_dropout: float = real(0.1, 0, 1, live=True, help="Share of labels hidden in training, as guidance needs")
     ema: float = real(0.99, 0, 0.9999, live=True, label="EMA decay", help="Inertia of the averaged copy that samples")
     sampler: str = choice("DDIM", ("DDIM", "DDPM"), view=True, help="DDPM adds new noise at each step, DDIM none")
-    sampling_steps: int = integer(12, 2, 100, view=True, help="Steps from pure noise to a sample; more is finer")
+    sampling_steps: int = integer(8, 2, 100, view=True, help="Steps from pure noise to a sample; more is finer")
     guidance: float = real(2, 0, 10, view=True, help="Weight of the label: 0 ignores it, 1 follows it, more insists")
     label: int = integer(3, -1, 9, view=True, label="Label asked for", help="Class to be drawn; -1 asks for any")
     noise_seed: int = integer(0, 0, 99, view=True, help="The noise that sampling starts from")
