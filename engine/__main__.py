@@ -1,4 +1,4 @@
-"""Deepscope without a window: ``python -m engine list | run | check | prove | bench``. Needs no Qt, imports none."""
+"""Deepscope without a window: ``python -m engine list | run | export | check | prove | bench``. It needs no Qt."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands: dict[str, Any] = {
         "list": headless.list_labs,
         "run": headless.run,
+        "export": headless.export,
         "check": headless.check,
         "prove": headless.prove,
         "bench": headless.bench,
@@ -58,6 +59,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--weights", metavar="FILE", help="write the weights at the end, as safetensors")
     run.add_argument("--metrics", metavar="FILE", help="write all metrics at the end, as CSV")
     run.add_argument("--json", action="store_true", help="no progress bar: the JSON object alone")
+
+    export = commands.add_parser("export", help="write a lab as one PyTorch script that runs without Deepscope")
+    export.add_argument("lab", metavar="LAB")
+    export.add_argument("--script", metavar="FILE", required=True, help="the script; its data, if any, lie beside it")
+    export.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyperparameter; repeatable")
+    export.add_argument("--at", action="append", default=[], metavar="STEP:NAME=VALUE", help=change)
+    export.add_argument("--data", default="", metavar="NAME", help="a data set's name, or a file or folder of your own")
+    export.add_argument("--steps", type=int, default=1000, metavar="N", help="how many it trains (default: 1000)")
+    export.add_argument("--seed", type=int, default=0, metavar="K")
+    export.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
 
     check = commands.add_parser("check", help="the contract that every lab keeps; exit status 1 if one fails")
     check.add_argument("lab", nargs="?", metavar="LAB")

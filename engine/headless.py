@@ -226,6 +226,22 @@ class Progress:
         )
 
 
+def export(options: Namespace) -> int:
+    """Write a lab as a script of its own."""
+    from engine.export.script import write_script
+
+    with _plainly():
+        _check_folder("script", options.script)
+        card = find_card(options.lab)
+        params = load_lab(card.id).Params
+        settings = parse_settings(params, options.set)
+        script = [marks.setting(params, text) for text in options.at]
+        spec = RunSpec(card.id, settings, options.data, options.seed, options.device)
+        for path in write_script(Path(options.script), spec, options.steps, script):
+            print(path)
+    return 0
+
+
 def check(options: Namespace) -> int:
     """The contract, over one lab or all, a line each."""
     failed = 0
