@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,36 +14,10 @@ from gui import theme
 from gui.format import number
 from gui.views.base import ViewWidget
 from gui.views.parts import CHIP_HEIGHT, Chip, ChipRow, faded, paint_tag, small
+from gui.views.picture_layout import Grid, Room
 from gui.views.pixels import coloured, enlarged, reduced, tiled, to_image
 
-GAP = 4  # between two pictures
-LEAST = 14  # pictures do not become smaller than this: rather are some left out
 LOUPE = 112  # the side of the enlarged picture
-
-
-@dataclass
-class _Grid:
-    """Where one group lies. Lengths are in device pixels, so that every pixel of a picture is equally large."""
-
-    group: ImageGroup
-    columns: int
-    shown: int
-    width: int  # of a picture
-    height: int
-    across: int  # from one picture to the next
-    down: int
-    left: int = 0
-    top: int = 0
-    label_top: int | None = None
-    image: QImage | None = None
-
-    @property
-    def rows(self) -> int:
-        return -(-self.shown // self.columns)
-
-    def place(self, index: int) -> tuple[int, int]:
-        """The left and top of a picture."""
-        return self.left + index % self.columns * self.across, self.top + index // self.columns * self.down
 
 
 class ImagesView(ViewWidget):
@@ -56,8 +29,10 @@ class ImagesView(ViewWidget):
         self.selected: tuple[int, int] | None = None  # group, picture
         self._hovered: tuple[int, int, int, int] | None = None  # group, picture, row and column of the pixel
         self._told = False  # the keyboard's selection is enlarged too
-        self._grids: list[_Grid] = []
+        self._grids: list[Grid] = []
         self._left_out = 0
+        self._planned: tuple[Any, ...] = ()
+        self._counts: dict[str, int] = {}
         self._stale = True
         self.shared = QAction("One scale for all pictures", self)
         self.shared.setShortcut("U")
@@ -103,7 +78,7 @@ class ImagesView(ViewWidget):
 
     def clear(self) -> None:
         self.selected = self._hovered = None
-        self._grids = []
+        self._grids, self._planned, self._counts = [], (), {}
         self._make_tabs(())
         super().clear()
 
@@ -111,6 +86,9 @@ class ImagesView(ViewWidget):
         self.selected, self._hovered, self._told = None, None, False
         self.shared.setChecked(self.description.shared)
         self.update()
+
+    def empty_text(self) -> str:
+        return super().empty_text() if self.payload is None else "None at the moment"
 
     def _changed(self) -> None:
         self._stale = True
@@ -165,89 +143,32 @@ class ImagesView(ViewWidget):
     # ------------------------------------------------------------------ layout
 
     def _lay_out(self) -> None:
-        """Choose the largest common width at which all pictures fit, then place and compose every group."""
-        self._stale, self._grids, self._left_out = False, [], 0
-        groups = [group for _, group in self.groups()]
-        if not groups:
-            return
-        ratio = self.devicePixelRatioF()
-        metrics = QFontMetricsF(small(self.font()))
+        """Place and compose every group. The plan is made anew only where shapes, captions or the room changed."""
+        self._stale = False
+        groups, ratio, font = [group for _, group in self.groups()], self.devicePixelRatioF(), small(self.font())
         top = (CHIP_HEIGHT + 4) if self._tabs.chips else 0
         room = (math.floor(self.width() * ratio), math.floor((self.height() - top) * ratio))
-        label = math.ceil((metrics.height() + 3) * ratio)
-        labels = sum(label for group in groups if self._labelled(group))
-        least, most = round(LEAST * ratio), max(round(LEAST * ratio), *room)
-        fits = [w for w in (least,) if self._height(groups, w, room[0]) + labels <= room[1]]
-        if fits:
-            while most - least > 1:  # the height grows with the width of the pictures
-                middle = (least + most) // 2
-                fit = self._height(groups, middle, room[0]) + labels <= room[1]
-                least, most = (middle, most) if fit else (least, middle)
-        else:
-            labels += math.ceil(metrics.height() * ratio)  # "… 1,200 more"
-        grids = [self._grid(group, least, room[0]) for group in groups]
-        if not fits:
-            grids = self._cut(grids, room[1] - labels)
-        width = max(g.columns * g.across for g in grids) - self._gap()
-        height = sum(g.rows * g.down for g in grids) + labels
-        y = round(top * ratio) + max(0, (room[1] - height) // 2)
-        for grid in grids:
-            grid.left = max(0, (room[0] - width) // 2)
-            if self._labelled(grid.group):
-                grid.label_top, y = y, y + label
-            grid.top = y
-            y += grid.rows * grid.down
+        counts = [self._kept(group) for group in groups]
+        key = (room, ratio, font.key(), tuple(counts), tuple((g.name, g.pixels.shape, g.captions) for g in groups))
+        if key != self._planned:
+            self._planned, self._grids, self._left_out = key, [], 0
+            if groups:
+                space = Room(*room, ratio, QFontMetricsF(font), self.description.columns, not self._tab_names)
+                self._grids, self._left_out = space.plan(groups, counts)
+            for grid in self._grids:
+                grid.top += round(top * ratio)
+                grid.label_top = None if grid.label_top is None else grid.label_top + round(top * ratio)
+        for grid, group in zip(self._grids, groups, strict=False):
+            grid.group = group
             self._compose(grid)
-        self._grids = grids
 
-    def _gap(self) -> int:
-        return round(GAP * self.devicePixelRatioF())
+    def _kept(self, group: ImageGroup) -> int:
+        """For how many pictures room is kept: that of lately, so that a list that grows and shrinks does not jump."""
+        before, now = self._counts.get(group.name, 0), len(group.pixels)
+        self._counts[group.name] = before if before / 3 <= now <= before else now
+        return self._counts[group.name]
 
-    def _labelled(self, group: ImageGroup) -> bool:
-        return bool(group.name) and not self._tab_names
-
-    def _grid(self, group: ImageGroup, width: int, room: int) -> _Grid:
-        """The grid of a group whose pictures are at most `width` wide."""
-        ratio, (count, rows, columns) = self.devicePixelRatioF(), group.pixels.shape[:3]
-        gap = self._gap()
-        fitting = max(1, (room + gap) // (width + gap))
-        if self.description.columns:
-            fitting = self.description.columns
-            width = min(width, max(1, (room + gap) // fitting - gap))
-        width = min(width, room)
-        # whole multiples of the picture's own pixels, where that costs little
-        times = width // columns
-        alone = len(self.groups()) == 1  # several groups keep one width, so that their columns stand in line
-        if alone and 1 <= times <= 6 and times * columns > 0.86 * width:
-            width = times * columns
-        height = max(1, round(width * rows / columns))
-        line = math.ceil(QFontMetricsF(small(self.font())).height() * ratio)
-        caption = line if group.captions and width >= 30 * ratio else 0
-        used = -(-count // -(-count // fitting)) if not self.description.columns else min(fitting, count)
-        return _Grid(group, max(1, used), count, width, height, width + gap, height + gap + caption)
-
-    def _height(self, groups: list[ImageGroup], width: int, room: int) -> int:
-        grids = [self._grid(group, width, room) for group in groups]
-        return sum(grid.rows * grid.down for grid in grids)
-
-    def _cut(self, grids: list[_Grid], room: int) -> list[_Grid]:
-        """Leave out rows, of the longest group first, until the rest fits; then whole groups."""
-        while sum(g.rows * g.down for g in grids) > room:
-            longest = max(grids, key=lambda g: g.rows)
-            if longest.rows > 1:
-                surplus = sum(g.rows * g.down for g in grids) - room
-                others = max((g.rows for g in grids if g is not longest), default=1)
-                rows = max(1, min(longest.rows - 1, max(others, longest.rows - surplus // longest.down)))
-                longest.shown = rows * longest.columns
-            elif len(grids) > 1:
-                grids = grids[:-1]
-            else:
-                break
-        kept = sum(grid.shown for grid in grids)
-        self._left_out = sum(len(group.pixels) for _, group in self.groups()) - kept
-        return grids
-
-    def _compose(self, grid: _Grid) -> None:
+    def _compose(self, grid: Grid) -> None:
         name, low, high = self._range(grid.group)
         pixels = grid.group.pixels[: grid.shown]
         if pixels.dtype == np.uint8:
@@ -278,7 +199,7 @@ class ImagesView(ViewWidget):
             painter.setPen(QColor(look.muted))
             if grid.label_top is not None:
                 painter.drawText(QPointF(grid.left / ratio, grid.label_top / ratio + metrics.ascent()), grid.group.name)
-            if grid.down - grid.height > self._gap():
+            if grid.caption:
                 self._paint_captions(painter, grid, metrics, ratio)
         if self._left_out:
             text = f"… {self._left_out:,} more"
@@ -289,9 +210,9 @@ class ImagesView(ViewWidget):
         self._paint_marks(painter)
         painter.end()
 
-    def _paint_captions(self, painter: QPainter, grid: _Grid, metrics: QFontMetricsF, ratio: float) -> None:
+    def _paint_captions(self, painter: QPainter, grid: Grid, metrics: QFontMetricsF, ratio: float) -> None:
         width = grid.across / ratio - 2
-        for index in range(grid.shown):
+        for index in range(max(0, grid.shown - grid.columns) if grid.foot else 0, grid.shown):
             left, top = grid.place(index)
             text = metrics.elidedText(grid.group.captions[index], Qt.TextElideMode.ElideRight, width)
             x = left / ratio + (grid.width / ratio - metrics.horizontalAdvance(text)) / 2

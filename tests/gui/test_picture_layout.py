@@ -1,0 +1,91 @@
+"""Where pictures lie: groups in line, equally large, captions only where they tell something, no jumps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from view_examples import shower
+
+from engine import views
+from engine.payloads import ImageGroup, ImagesData
+from gui.views.picture_layout import captioned, counts
+
+
+@pytest.fixture
+def show(qtbot):
+    return shower(qtbot)
+
+
+def group(name, count, side, captions=()):
+    return ImageGroup(name, np.random.default_rng(0).random((count, side, side)).astype(np.float32), captions)
+
+
+def areas(view, place, count):
+    return [view.area_of(place, index) for index in range(count)]
+
+
+NUMBERED = tuple(f"filter {i + 1}" for i in range(6))
+IMAGES = views.Images("Layer 1", help="h")
+
+
+@pytest.mark.parametrize("size", [(471, 348), (551, 468), (900, 200), (220, 500)])
+def test_groups_alike_are_equally_large_and_in_line(show, size):
+    filters, maps = group("filters", 6, 5, NUMBERED), group("maps", 6, 28, NUMBERED)
+    view = show(IMAGES, ImagesData((filters, maps)), size=size)
+    first, second = areas(view, 0, 6), areas(view, 1, 6)
+    assert {(a.width(), a.height()) for a in first + second} == {(first[0].width(), first[0].height())}
+    across, down = second[0].left() - first[0].left(), second[0].top() - first[0].top()
+    assert not across or not down  # beside or below
+    moved = [(b.left() - a.left(), b.top() - a.top()) for a, b in zip(first, second, strict=True)]
+    assert set(moved) == {(across, down)}
+    assert all(view.rect().contains(a.toAlignedRect()) for a in first + second)
+    used = sum(a.width() * a.height() for a in first + second) / (size[0] * size[1])
+    assert used > 0.45
+
+
+def test_groups_stand_beside_one_another_where_that_shows_them_larger(show):
+    data = ImagesData((group("filters", 6, 5), group("maps", 6, 28)))
+    beside, below = show(IMAGES, data, size=(471, 348)), show(IMAGES, data, size=(220, 500))
+    assert beside.area_of(0, 0).top() == beside.area_of(1, 0).top()
+    assert below.area_of(0, 0).left() == below.area_of(1, 0).left()
+
+
+def test_captions_that_count_or_repeat_are_not_written_everywhere():
+    assert counts(NUMBERED)
+    assert counts(("map 0", "map 1"))
+    assert not counts(("4 → 1", "0 → 6"))
+    assert not counts(tuple("0123"))  # these are names of classes
+    assert captioned(NUMBERED, 3) == ""
+    assert captioned(("a", "b", "a", "b"), 2) == "foot"
+    assert captioned(("a", "b", "c", "d"), 2) == "each"
+    assert captioned(("a", "b"), 2) == "each"
+    assert captioned((), 2) == ""
+
+
+def test_captions_make_way_for_pictures(show):
+    names = tuple("0123456789")
+    data = ImagesData((group("in", 10, 28, names), group("out", 10, 28, names)))
+    pairs = views.Images("In and out", help="h", columns=10)
+    low, high = show(pairs, data, size=(299, 94)), show(pairs, data, size=(420, 150))
+    assert not any(grid.caption for grid in low._grids)
+    assert all(grid.caption for grid in high._grids)
+    assert low._left_out == high._left_out == 0
+
+
+def test_sizes_stay_while_the_number_of_pictures_changes(show):
+    view = show(IMAGES, ImagesData((group("", 24, 28),)), size=(218, 144))
+    side = view.area_of(0, 0)
+    for count in (20, 9, 24):
+        view.show_payload(IMAGES.pack(ImagesData((group("", count, 28),))), 2)
+        assert view.area_of(0, 0) == side
+        assert view.area_of(0, count) is None
+        assert view.grab().width() == 218
+    view.show_payload(IMAGES.pack(ImagesData((group("", 2, 28),))), 3)
+    assert view.area_of(0, 0).width() > 2 * side.width()  # of so few each can be larger
+
+
+def test_no_picture_is_told_apart_from_not_begun(show):
+    view = show(IMAGES, size=(218, 144))
+    assert "Space" in view.empty_text()
+    view.show_payload(IMAGES.pack(ImagesData((group("", 0, 28),))), 1)
+    assert "Space" not in view.empty_text()
