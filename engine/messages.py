@@ -345,7 +345,7 @@ class Diverged:
 
 @dataclass(frozen=True)
 class Failed:
-    """Something raised. `what` is "open", "step", "view NAME", "edit NAME", "set NAME", "save", "export WHAT", "resume".
+    """Something raised. `what` is "open", "step", "view NAME", "edit NAME", "set NAME", "save", "export WHAT" …
 
     After "step" the run is paused, after "open" and "resume" there is none; otherwise it goes on. `expected` is true
     where the summary alone tells the viewer what to do (a LabError, a full disk): no traceback need be shown.
