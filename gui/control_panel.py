@@ -82,7 +82,8 @@ class DataChoice(QWidget):
             index = 0
         with QSignalBlocker(self.combo):
             self.combo.setCurrentIndex(index)
-        self.combo.setToolTip(CATALOGUE[name].about if name in CATALOGUE else name)
+        known = CATALOGUE.get(name)  # the title too: in the box a long one is cut
+        self.combo.setToolTip(f"<p>{known.title}. {known.about}</p>" if known else name)
 
     def _activated(self, index: int) -> None:
         name = self.combo.itemData(index)
@@ -130,10 +131,18 @@ class Section(QWidget):
                 self._pair.setColumnStretch(0, 1)
                 self._pair.setColumnStretch(1, 1)
                 self.column.addLayout(self._pair)
-            self._pair.addWidget(knob, self._pair.count() // 2, self._pair.count() % 2)
+            self._place_in_pairs(knob, self._pair)
         else:
             self._pair = None
             self.column.addWidget(knob)
+
+    def _place_in_pairs(self, knob: Knob, grid: QGridLayout) -> None:
+        """One that stays alone takes the whole width, so that its switch stands below the other values."""
+        count = grid.count()
+        if count == 1 and (item := grid.itemAtPosition(0, 0)) is not None and (first := item.widget()) is not None:
+            grid.removeWidget(first)
+            grid.addWidget(first, 0, 0)
+        grid.addWidget(knob, count // 2, count % 2, 1, 1 if count else 2)
 
     def show_relevant(self, values: Mapping[str, Value]) -> None:
         """Show only the knobs that have an effect beside these values."""

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from engine.hyperparameters import Hyperparameter, Value
 from engine.messages import ActionInfo, LabInfo
-from gui.control_panel import ControlPanel, dataset_title, readable
-from gui.knobs import ChoiceKnob, FlagKnob, NumberKnob, places
+from gui.control_panel import ControlPanel, Section, dataset_title, readable
+from gui.knobs import CalmCombo, ChoiceKnob, FlagKnob, NumberKnob, places
 
 RATE = Hyperparameter("real", 0.01, 1e-5, 1.0, log=True, live=True, label="Learning rate", help="Step", name="rate")
 WIDTH = Hyperparameter("integer", 8, 1, 64, unit="units", label="Width", help="Units", name="width")
@@ -223,3 +223,40 @@ def test_words_for_data_and_values() -> None:
     assert readable(WIDTH, 12) == "Width: 12 units"
     assert readable(DEEP, True) == "Deep: on"
     assert readable(SHAPE, "XOR") == "Shape: XOR"
+
+
+def test_a_long_name_ends_in_dots_rather_than_within_a_letter(qtbot: QtBot) -> None:
+    combo = CalmCombo()
+    qtbot.addWidget(combo)
+    combo.addItems(["Tiny stories of animals and of the sea", "Ring"])
+    combo.resize(160, 28)
+    combo.show()
+    long = combo.grab().toImage()
+    combo.resize(400, 28)
+    whole = combo.grab().toImage()
+    end = QRect(112, 4, 20, 20)  # between the text's end and the arrow
+    assert long.copy(end) != whole.copy(end)
+    combo.setItemText(0, "Tiny stories of")  # what is left of it, but for the dots
+    combo.resize(160, 28)
+    beginning = QRect(0, 4, 80, 20)
+    assert combo.grab().toImage().copy(beginning) == long.copy(beginning)
+
+
+def test_a_flag_alone_has_its_switch_below_the_other_values(qtbot: QtBot) -> None:
+    def switches(count: int) -> tuple[Section, list[FlagKnob]]:
+        section = Section("Inputs")
+        qtbot.addWidget(section)
+        knobs = [FlagKnob(Hyperparameter("flag", False, label=f"x{i}", help="x", name=f"x{i}")) for i in range(count)]
+        for knob in knobs:
+            section.add(knob)
+        section.resize(200, 100)
+        section.show()
+        return section, knobs
+
+    one, (alone,) = switches(1)
+    two, pair = switches(2)
+    assert alone.width() == 200
+    assert pair[0].y() == pair[1].y()
+    assert pair[0].width() == pair[1].width() < 100
+    one.close()
+    two.close()
