@@ -36,7 +36,12 @@ from gui.views.base import ViewWidget
 
 
 class ElidedLabel(QLabel):
-    """A line of text that ends in … where there is too little room, and never asks for more."""
+    """A line of text that ends in … where there is too little room, and never asks for more.
+
+    `keeps_end`: of parts like "validation · 98.7 %" the first ones make way, as the last one tells most.
+    """
+
+    keeps_end = False
 
     def minimumSizeHint(self) -> QSize:
         return QSize(0, super().minimumSizeHint().height())
@@ -44,7 +49,10 @@ class ElidedLabel(QLabel):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         room = self.contentsRect()
-        text = QFontMetrics(self.font()).elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
+        metrics, text = QFontMetrics(self.font()), self.text()
+        while self.keeps_end and " · " in text and metrics.horizontalAdvance(text) > room.width():
+            text = text.partition(" · ")[2]
+        text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room.width())
         painter.setPen(self.palette().windowText().color())
         painter.drawText(room, self.alignment() | Qt.AlignmentFlag.AlignVCenter, text)
         painter.end()
@@ -147,6 +155,7 @@ class ViewPanel(QFrame):
         self._restyle()
 
     def _show_hint(self, text: str) -> None:
+        self.hint.keeps_end = bool(text)
         self.hint.setText(text or self.view.description.hint)
 
     # ------------------------------------------------------------------ hover, keys, menu

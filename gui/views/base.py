@@ -53,6 +53,7 @@ class ViewWidget(QWidget):
         self.payload: Any = None
         self.step = 0
         self.said = ""  # what stands in the hint's place now
+        self._hinted = ""  # what the last payload put there
         self.setAccessibleName(description.title)
         self.setAccessibleDescription(description.help)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -65,14 +66,21 @@ class ViewWidget(QWidget):
         self.payload, self.step = payload, step
         self.take(payload)
         self.spent += time.thread_time() - begin
-        if (hint := getattr(payload, "hint", "")) and not self.said:
+        if (hint := self.payload_hint()) != self._hinted and not self.said:
+            self._hinted = hint  # one that is gone gives its place back
             self.hint.emit(hint)
+
+    def payload_hint(self) -> str:
+        """What the payload wants to stand in the hint's place, "" for nothing."""
+        hint: str = getattr(self.payload, "hint", "")
+        return hint
 
     def say(self, text: str) -> None:
         """Put what is under the pointer in the hint's place; "" restores the payload's hint or the description's."""
         if text != self.said:
             self.said = text
-            self.hint.emit(text or getattr(self.payload, "hint", ""))
+            self._hinted = self.payload_hint()
+            self.hint.emit(text or self._hinted)
 
     def send(self, gesture: Gesture, *, edit: bool = False) -> None:
         """Emit a gesture where the lab handles it: as a probe, or as an edit where it is one or there is no probe."""

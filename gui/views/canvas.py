@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer
-from PySide6.QtGui import QColor, QFontMetricsF, QGuiApplication, QImage, QImageReader, QKeySequence, QPainter, QPen
+from PySide6.QtGui import QColor, QGuiApplication, QImage, QImageReader, QKeySequence, QPainter, QPen
 
 from engine.payloads import Array, CanvasData, Drawing
 from gui import theme
@@ -159,6 +159,10 @@ class CanvasView(ViewWidget):
                 chip.setGeometry(x, self.height() - CHIP_HEIGHT - 2, width, chip.sizeHint().height())
                 x += width + 4
 
+    def payload_hint(self) -> str:
+        """The caption stands beside the title: over the picture it would hide a part of it."""
+        return "" if self.payload is None else self.payload.caption
+
     def paintEvent(self, event: Any) -> None:
         painter, look, square = QPainter(self), theme.current(), self.square()
         painter.setFont(small(self.font()))
@@ -173,14 +177,6 @@ class CanvasView(ViewWidget):
         if not self.pixels.any() and not self.message:
             painter.setPen(QColor("#8a919e"))  # on black in both themes
             painter.drawText(square.adjusted(8, 8, -8, -8), centre, self.empty_text())
-        caption = self.payload.caption if self.payload is not None else ""
-        metrics = QFontMetricsF(painter.font())
-        if caption and self.height() >= 120:
-            text = metrics.elidedText(caption, Qt.TextElideMode.ElideRight, square.width() - 12)
-            box = QRectF(square.left(), square.bottom() - metrics.height() - 6, square.width(), metrics.height() + 6)
-            painter.fillRect(box, faded("#000000", 0.55))
-            painter.setPen(QColor("#c8cdd6"))
-            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
         if self.message:
             box = square.adjusted(6, 6, -6, -6)
             painter.fillRect(square, faded("#000000", 0.75))

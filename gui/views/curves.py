@@ -199,7 +199,7 @@ class CurvesView(ViewWidget):
         left = room_for([text for _, text in self._y.ticks], metrics) + 8 if self.width() > 120 else 4.0
         plot = QRectF(left, top, max(10.0, self.width() - left - (right if self._labelled else 10.0)), height)
         self._x = Axis(first, last, plot.left(), plot.right(), log=self.log_x.isChecked(), whole=True)
-        self._x.choose_ticks(max(2, round(plot.width() / 62)), int(plot.width() / 44) + 1)
+        self._x.choose_ticks(max(2, round(plot.width() / 62)), int(plot.width() / 36) + 1)
         classes = theme.current().classes
         self._lines = [
             self._line(name, label, QColor(classes[self.description.metrics.index(name) % len(classes)]), found[name])

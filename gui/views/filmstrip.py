@@ -94,7 +94,11 @@ class FilmstripView(ViewWidget):
         rows, side = len(self.payload.rows), self.thumb()
         height = rows * (side + 2) if side else 8.0
         bottom = self._line() + 4 if self.payload.labels and self.height() >= 100 else 4.0
-        return QRectF(BUTTON + 8, self.height() - height - bottom, max(self.width() - BUTTON - 12, 1), height)
+        room = max(self.width() - BUTTON - 12.0, 1.0)
+        width = (
+            min(room, self.count() * (side + 3.0)) if side else room
+        )  # of few frames: in the middle, as the large ones
+        return QRectF(BUTTON + 8 + (room - width) / 2, self.height() - height - bottom, width, height)
 
     def columns(self) -> list[int]:
         """The frames that have a thumbnail: as many as fit, evenly taken, first and last among them."""
@@ -165,7 +169,9 @@ class FilmstripView(ViewWidget):
                 name = " · ".join(part for part in (name, self.label(frame) or f"frame {frame}") if part)
             if name and self.height() >= 120:
                 painter.setPen(QColor(look.link if pinned else look.muted))
-                text = metrics.elidedText(name, Qt.TextElideMode.ElideRight, box.width() + 6)
+                last = not any(other.top() == box.top() and other.left() > box.left() for _, _, other in cells)
+                room = self.width() - box.left() - 4 if last else box.width() + 6
+                text = metrics.elidedText(name, Qt.TextElideMode.ElideRight, room)
                 painter.drawText(QPointF(box.left(), box.top() - 4), text)
             if pinned:
                 painter.setPen(QPen(QColor(look.accent), 1.5))
@@ -248,7 +254,8 @@ class FilmstripView(ViewWidget):
 
     def button(self) -> QRectF:
         """The play button, at the left of the strip."""
-        return QRectF(4, self.strip().center().y() - BUTTON / 2, BUTTON, BUTTON)
+        strip = self.strip()
+        return QRectF(strip.left() - BUTTON - 4, strip.center().y() - BUTTON / 2, BUTTON, BUTTON)
 
     def _paint_button(self, painter: QPainter) -> None:
         look, box = theme.current(), self.button()

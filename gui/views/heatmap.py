@@ -173,7 +173,9 @@ class HeatmapView(ViewWidget):
             if needed * (self._thumb + THUMB_GAP) <= allowed or self._thumb <= LEAST_THUMB:
                 break
             self._thumb -= 1
-        self._per_row = -(-count // needed)  # rows of equal length
+        # full rows, where a row more or two makes them so
+        needed = next((n for n in range(needed, needed + 3) if not count % n and self._strip_fits(n, allowed)), needed)
+        self._per_row = -(-count // needed)
         self._strip_rows = min(needed, max(1, int(allowed // (self._thumb + THUMB_GAP))))
         current = self.chosen // self._per_row
         self._first_row = min(max(0, current - self._strip_rows // 2), needed - self._strip_rows)
@@ -185,7 +187,11 @@ class HeatmapView(ViewWidget):
         words = enlarged(coloured(reduced(shown, side, side), self.description.colour, low, high), side, side)
         self._strip = tiled(words, self._per_row, (pitch, pitch))
         self._strip.setDevicePixelRatio(ratio)
-        return self._strip_rows * (self._thumb + THUMB_GAP) + line + 4
+        below = 4.0 if self._named_beside(QFontMetricsF(small(self.font()))) else line + 4
+        return self._strip_rows * (self._thumb + THUMB_GAP) + below
+
+    def _strip_fits(self, rows: int, allowed: float) -> bool:
+        return rows * (self._thumb + THUMB_GAP) <= allowed
 
     def _thumb_area(self, index: int) -> QRectF | None:
         row, column = divmod(index, self._per_row)
@@ -254,9 +260,17 @@ class HeatmapView(ViewWidget):
         count = len(self.payload.values)
         name = self.payload.names[self.chosen] if self.payload.names else f"{self.chosen + 1} of {count}"
         text = f"average of all {count}" if averaged else name
-        y = self._strip_rows * (self._thumb + THUMB_GAP) + metrics.ascent() - 1
+        x, y = 0.0, self._strip_rows * (self._thumb + THUMB_GAP) + metrics.ascent() - 1
+        if self._named_beside(metrics):
+            x, y = self._per_row * (self._thumb + THUMB_GAP) + 6.0, metrics.ascent() + 1
         painter.setPen(QColor(look.muted))
-        painter.drawText(QPointF(0, y), metrics.elidedText(text, Qt.TextElideMode.ElideRight, self.width()))
+        painter.drawText(QPointF(x, y), metrics.elidedText(text, Qt.TextElideMode.ElideRight, self.width() - x))
+
+    def _named_beside(self, metrics: QFontMetricsF) -> bool:
+        """Whether the chosen matrix' name has room at the right of the thumbnails, rather than a line below them."""
+        texts = [*self.payload.names, f"average of all {len(self.payload.values)}"]
+        free = self.width() - self._per_row * (self._thumb + THUMB_GAP) - 8
+        return bool(room_for(texts, metrics) <= free)
 
     def _paint_row_labels(self, painter: QPainter, lit: tuple[int, int] | None) -> None:
         if not self._row_room:

@@ -317,7 +317,9 @@ class Plane(ViewWidget):
             # a fixed number of decimals, so that the text does not dance while the pointer moves
             digits = [max(0, 2 - math.floor(math.log10(max(span, 1e-12)))) for span in (x1 - x0, y1 - y0)]
             names = self.description.x_axis or "x", self.description.y_axis or "y"
-            self.say(f"{names[0]} {x:.{min(digits[0], 6)}f} · {names[1]} {y:.{min(digits[1], 6)}f}")
+            at_x, at_y = f"{x:.{min(digits[0], 6)}f}", f"{y:.{min(digits[1], 6)}f}"
+            roomy = self.width() >= 360  # the hint has what the title leaves
+            self.say(f"{names[0]} {at_x} · {names[1]} {at_y}" if roomy else f"{at_x}, {at_y}")
 
     def mousePressEvent(self, event: Any) -> None:
         if event.button() != Qt.MouseButton.LeftButton or self.payload is None:

@@ -228,13 +228,15 @@ class PointsView(Plane):
 
     def paint_names(self, painter: QPainter, data: PointsData) -> None:
         """The name of each point at its right. Names of classes that are not lit, and such as would lie over another
-        point's name, are left out: hovering tells them."""
+        point or name, are left out: hovering tells them."""
         painter.setFont(small(self.font()))
         painter.setPen(theme.current().text)
-        metrics, taken = QFontMetricsF(painter.font()), set[tuple[int, int]]()
+        metrics, places = QFontMetricsF(painter.font()), self.to_pixels(data.xy)
         right, up = self.radius(len(data.xy)) + 2, metrics.capHeight() / 2
         line = max(4, round(metrics.capHeight()))
-        for index, (place, name) in enumerate(zip(self.to_pixels(data.xy), data.names, strict=True)):
+        finite = places[np.isfinite(places).all(axis=1)].clip(-1e5, 1e5)
+        taken = {(int(x) // 4, int(y) // line) for x, y in finite.tolist()}  # by the points themselves
+        for index, (place, name) in enumerate(zip(places, data.names, strict=True)):
             if not np.isfinite(place).all() or (
                 self.lit and data.labels is not None and int(data.labels[index]) not in self.lit
             ):

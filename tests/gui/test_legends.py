@@ -11,9 +11,10 @@ from PySide6.QtWidgets import QApplication
 from view_examples import EXAMPLES, FIELD, KEY, POINTS, field_data, network_data, points_data, shower
 
 from engine import views
-from engine.payloads import PointsData
+from engine.payloads import HeatmapData, PointsData
 from gui import theme
-from gui.views import plane
+from gui.view_panel import ViewPanel
+from gui.views import make_view, plane
 from gui.views.curve_paint import legend_rows
 from gui.views.network_paint import heights
 from gui.views.parts import small
@@ -171,3 +172,48 @@ def test_keys_reach_every_brush(show):
     assert view.brush == 2
     QTest.keyClick(view, KEY.Key_4)
     assert view.brush == 2
+
+
+@pytest.mark.parametrize(
+    ("count", "width", "columns"), [(16, 466, 8), (16, 900, 16), (14, 466, 7), (12, 300, 6), (9, 220, 5)]
+)
+def test_rows_of_thumbnails_are_full(show, count, width, columns):
+    heat = views.Heatmap("Attention", help="h")
+    names = tuple(f"layer {i // 4 + 1} head {i % 4 + 1}" for i in range(count))
+    view = show(heat, HeatmapData(np.random.default_rng(0).random((count, 20, 20)), names=names), size=(width, 348))
+    assert view.grab().width() == width
+    assert view._per_row == columns
+    places = [view._thumb_area(i) for i in range(count)]
+    assert all(place is not None and place.right() <= width for place in places)
+    assert places[-1].bottom() < view._matrix.top()
+
+
+def test_hints_keep_what_tells_most(qtbot):
+    view = make_view(views.Points("Confusion", help="h", hint="hover a cell"), probes=False, edits=False)
+    panel = ViewPanel("points", view)
+    qtbot.addWidget(panel)
+    panel.resize(220, 200)
+    panel.show()
+    hinted = Hinted(np.zeros((1, 2)), hint="validation · 98.7 %")
+    view.payload = hinted
+    view.say("first axis 0.25 · second axis 0.75 · value 0.5")
+    assert panel.hint.keeps_end
+    view.say("")
+    assert panel.hint.text() == "validation · 98.7 %"
+    panel.hint.resize(panel.hint.fontMetrics().horizontalAdvance("98.7 %") + 4, 20)
+    narrow = panel.hint.grab().toImage()
+    panel.hint.setText("98.7 %")
+    assert narrow == panel.hint.grab().toImage()
+
+
+class Hinted(PointsData):
+    def __init__(self, xy, hint):
+        super().__init__(xy)
+        object.__setattr__(self, "hint", hint)
+
+
+def test_a_hint_of_the_payload_goes_when_the_payload_has_none(show):
+    field = views.Field("Surface", help="h", hint="discs train")
+    view = show(field, field_data(hint="the map of neuron 3"))
+    view.show_payload(field.pack(field_data()), 2)
+    assert view.hints == ["the map of neuron 3", ""]
