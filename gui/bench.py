@@ -177,6 +177,7 @@ def latency() -> Iterator[Result]:
 
     catcher = Catcher()
     target = window.workbench
+    target.setMouseTracking(True)  # otherwise Qt drops movements with no button pressed
     target.installEventFilter(catcher)
     over = threading.Event()
 
