@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from PySide6.QtCore import QEvent, QObject, QPropertyAnimation, QRect, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent, QWheelEvent
+from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from engine.discovery import Card
 from gui.cards import BigCard, CardButton, RecentCard
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QPropertyAnimation
+    from PySide6.QtGui import QResizeEvent, QWheelEvent
 
 MARGIN, GAP = 32, 16
 NARROWEST, MOST_COLUMNS, WIDEST_PAGE = 240, 6, 1960
@@ -99,14 +103,18 @@ class _SmoothScrollArea(QScrollArea):
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._glide = QPropertyAnimation(self.verticalScrollBar(), b"value", self)
-        self._glide.setDuration(160)
+        self._glide: QPropertyAnimation | None = None
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        bar = self.verticalScrollBar()
         if not event.pixelDelta().isNull() or not event.angleDelta().y():
             super().wheelEvent(event)
             return
+        from PySide6.QtCore import QPropertyAnimation
+
+        bar = self.verticalScrollBar()
+        if self._glide is None:
+            self._glide = QPropertyAnimation(bar, b"value", self)
+            self._glide.setDuration(160)
         running = self._glide.state() == QPropertyAnimation.State.Running
         start = self._glide.endValue() if running else bar.value()
         target = start - event.angleDelta().y()  # a notch is 120

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QMenu,
     QPushButton,
     QToolButton,
     QWidget,
@@ -18,8 +18,13 @@ from PySide6.QtWidgets import (
 
 from gui import theme
 
+if TYPE_CHECKING:
+    from PySide6.QtGui import QAction, QKeyEvent
+    from PySide6.QtWidgets import QMenu
+
 HEIGHT = 48
 SEARCH_WIDTH = 340
+GLASS = 24  # pixels that the magnifying glass takes, kept free until it is drawn
 
 
 class Header(QFrame):
@@ -33,7 +38,7 @@ class Header(QFrame):
     explain_toggled = Signal(bool)
     code_toggled = Signal(bool)
 
-    def __init__(self, menu: QMenu, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("role", "bar")
         self.setProperty("edge", "bottom")
@@ -63,7 +68,6 @@ class Header(QFrame):
         self._menu = QToolButton()
         self._menu.setAccessibleName("Menu")
         self._menu.setToolTip("Settings, keys, about")
-        self._menu.setMenu(menu)
         self._menu.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         for button in (self._theme, self._menu):
             button.setFixedSize(30, 30)
@@ -110,6 +114,10 @@ class Header(QFrame):
         self._menu.setIcon(icons.icon("menu", t.muted))
         self.search.load_icon()
 
+    def set_menu(self, menu: QMenu) -> None:
+        """What the menu button opens."""
+        self._menu.setMenu(menu)
+
     def show_home(self) -> None:
         """The header of the home page."""
         self._switch(home=True)
@@ -147,21 +155,28 @@ class _SearchField(QLineEdit):
         self.setPlaceholderText("Search labs, ideas, papers…")
         self.setAccessibleName("Search labs")
         self.setFixedWidth(SEARCH_WIDTH)
-        self._clear = QAction("Clear search", self)
-        self._clear.triggered.connect(self.clear)
-        self._glass = QAction(self)
+        self.setTextMargins(GLASS, 0, 0, 0)
+        self._glass: QAction | None = None
+        self._clear: QAction | None = None
         self.textChanged.connect(self._show_clear)
 
     def load_icon(self) -> None:
+        from PySide6.QtGui import QAction
+
         from gui import icons
 
+        if self._glass is None or self._clear is None:
+            self._glass, self._clear = QAction(self), QAction("Clear search", self)
+            self._clear.triggered.connect(self.clear)
+            self.setTextMargins(0, 0, 0, 0)
+            self.addAction(self._glass, QLineEdit.ActionPosition.LeadingPosition)
         colour = theme.current().muted
         self._glass.setIcon(icons.icon("search", colour))
         self._clear.setIcon(icons.icon("close", colour))
-        if self._glass not in self.actions():
-            self.addAction(self._glass, QLineEdit.ActionPosition.LeadingPosition)
 
     def _show_clear(self, text: str) -> None:
+        if self._clear is None:
+            return
         if text and self._clear not in self.actions():
             self.addAction(self._clear, QLineEdit.ActionPosition.TrailingPosition)
         elif not text:

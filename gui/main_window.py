@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QKeySequence, QPaintEvent
-from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from engine.discovery import UnknownLab, catalogue, find_card
 from gui import crash_log, theme
@@ -19,7 +18,19 @@ from gui.notice import Notice, Relay
 from gui.settings import Settings
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import (
+        QAction,
+        QCloseEvent,
+        QDragEnterEvent,
+        QDropEvent,
+        QKeyEvent,
+        QKeySequence,
+        QPaintEvent,
+    )
+    from PySide6.QtWidgets import QMenu
+
     from engine.messages import RunSpec
+    from gui.export_menu import ExportMenu
     from gui.keys import KeysSheet
     from gui.session_bridge import SessionBridge
     from gui.workbench import Workbench
@@ -29,6 +40,8 @@ WARM_UP_MS = 200  # after the first paint: importing torch takes the interpreter
 
 def _key(standard: QKeySequence.StandardKey, fallback: str) -> QKeySequence:
     """The platform's key, or ours where the platform has none (Preferences, Quit and FullScreen on some)."""
+    from PySide6.QtGui import QKeySequence
+
     keys = QKeySequence.keyBindings(standard)
     return keys[0] if keys else QKeySequence(fallback)
 
@@ -51,9 +64,9 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(960, 600)
         self.gallery = Gallery(catalogue())
         self.gallery.chosen.connect(self.open_lab)
-        self._menu = QMenu(self)
-        self._make_actions()
-        self.header = Header(self._menu)
+        self._saving: tuple[QAction, ...] = ()
+        self._exporting: ExportMenu | None = None
+        self.header = Header()
         self.header.back.connect(self.show_gallery)
         self.header.searched.connect(self.gallery.search)
         self.header.search_entered.connect(self.gallery.open_first)
@@ -68,7 +81,6 @@ class MainWindow(QMainWindow):
         self.pages = QStackedWidget()
         self.pages.addWidget(self.gallery)
         self.pages.currentChanged.connect(self._page_changed)
-        self._page_changed()
         self.setAcceptDrops(True)
         self._centre = QWidget()
         column = QVBoxLayout(self._centre)
@@ -87,6 +99,13 @@ class MainWindow(QMainWindow):
     # ------------------------------------------------------------------ actions and keys
 
     def _make_actions(self) -> None:
+        """The menu and the keys, right after the first paint: PySide's list of standard keys is long."""
+        from PySide6.QtGui import QKeySequence
+        from PySide6.QtWidgets import QMenu
+
+        from gui.export_menu import ExportMenu
+
+        self._menu: QMenu = QMenu(self)
         standard = QKeySequence.StandardKey
         self._action("Find a lab", _key(standard.Find, "Ctrl+F"), self._find, in_menu=False)
         self._action("Open session…", _key(standard.Open, "Ctrl+O"), self._choose_session)
@@ -94,6 +113,8 @@ class MainWindow(QMainWindow):
             self._action("Save session", _key(standard.Save, "Ctrl+S"), self._save),
             self._action("Save session as…", _key(standard.SaveAs, "Ctrl+Shift+S"), self._save_as),
         )
+        self._exporting = ExportMenu(self, self.settings)
+        self._menu.addMenu(self._exporting)
         self._menu.addSeparator()
         self._action("Settings…", _key(standard.Preferences, "Ctrl+,"), self.show_settings)
         self._action("Full screen", _key(standard.FullScreen, "F11"), self._toggle_full_screen)
@@ -101,8 +122,12 @@ class MainWindow(QMainWindow):
         self._action("About Deepscope", QKeySequence(), self.show_about)
         self._menu.addSeparator()
         self._action("Quit", _key(standard.Quit, "Ctrl+Q"), self.close)
+        self.header.set_menu(self._menu)
+        self._page_changed()
 
     def _action(self, text: str, key: QKeySequence, slot: Callable[[], object], *, in_menu: bool = True) -> QAction:
+        from PySide6.QtGui import QAction
+
         action = QAction(text, self)
         action.setShortcut(key)
         action.triggered.connect(lambda: slot())
@@ -229,6 +254,8 @@ class MainWindow(QMainWindow):
     def _page_changed(self) -> None:
         for action in self._saving:
             action.setEnabled(self.in_lab)
+        if self._exporting is not None:
+            self._exporting.show_lab(self.workbench, shown=self.in_lab)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if dropped_session(event.mimeData()) is not None:
@@ -249,6 +276,8 @@ class MainWindow(QMainWindow):
         if self.workbench is None:
             return
         bench, self.workbench = self.workbench, None
+        if self._exporting is not None:
+            self._exporting.end()
         bench.close_run()
         self.header.uncheck()
         self.pages.removeWidget(bench)
@@ -330,6 +359,7 @@ class MainWindow(QMainWindow):
 
     def _after_first_paint(self) -> None:
         self.painted.emit()
+        self._make_actions()
         self.header.load_icons()
         if self._warm_up:
             QTimer.singleShot(WARM_UP_MS, self, self.engine)
