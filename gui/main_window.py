@@ -65,6 +65,7 @@ class MainWindow(QMainWindow):
         self.gallery = Gallery(catalogue())
         self.gallery.chosen.connect(self.open_lab)
         self._saving: tuple[QAction, ...] = ()
+        self._made_menu: QMenu | None = None
         self._exporting: ExportMenu | None = None
         self.header = Header()
         self.header.back.connect(self.show_gallery)
@@ -98,14 +99,21 @@ class MainWindow(QMainWindow):
 
     # ------------------------------------------------------------------ actions and keys
 
+    @property
+    def _menu(self) -> QMenu:
+        """The menu, with the keys; made right after the first paint, as PySide's list of standard keys is long."""
+        if self._made_menu is None:
+            from PySide6.QtWidgets import QMenu
+
+            self._made_menu = QMenu(self)
+            self._make_actions()
+        return self._made_menu
+
     def _make_actions(self) -> None:
-        """The menu and the keys, right after the first paint: PySide's list of standard keys is long."""
         from PySide6.QtGui import QKeySequence
-        from PySide6.QtWidgets import QMenu
 
         from gui.export_menu import ExportMenu
 
-        self._menu: QMenu = QMenu(self)
         standard = QKeySequence.StandardKey
         self._action("Find a lab", _key(standard.Find, "Ctrl+F"), self._find, in_menu=False)
         self._action("Open session…", _key(standard.Open, "Ctrl+O"), self._choose_session)
@@ -122,7 +130,6 @@ class MainWindow(QMainWindow):
         self._action("About Deepscope", QKeySequence(), self.show_about)
         self._menu.addSeparator()
         self._action("Quit", _key(standard.Quit, "Ctrl+Q"), self.close)
-        self.header.set_menu(self._menu)
         self._page_changed()
 
     def _action(self, text: str, key: QKeySequence, slot: Callable[[], object], *, in_menu: bool = True) -> QAction:
@@ -359,7 +366,7 @@ class MainWindow(QMainWindow):
 
     def _after_first_paint(self) -> None:
         self.painted.emit()
-        self._make_actions()
+        self.header.set_menu(self._menu)
         self.header.load_icons()
         if self._warm_up:
             QTimer.singleShot(WARM_UP_MS, self, self.engine)
