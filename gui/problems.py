@@ -119,7 +119,8 @@ class Problems(QObject):
             self.runs.settled.emit()
         choices: list[Choice] = [("Restart", self.runs.start_over)] if what == "step" else []
         details, report = ("", "") if event.expected else (event.traceback, report_of(event))
-        self.banner.say(event.summary, *choices, subject=what, details=details, report=report)
+        summary = f"Not exported. {event.summary}" if what == "export" else event.summary
+        self.banner.say(summary, *choices, subject=what, details=details, report=report)
 
     def over(self, *subjects: str) -> None:
         """Take the banner down if it is about one of these."""

@@ -7,6 +7,7 @@ falls back to the default where what is stored makes no sense.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
@@ -105,6 +106,24 @@ class Settings(QObject):
         import json
 
         self._write(f"labs/{lab_id}", json.dumps(dict(values)))
+
+    @property
+    def export_folder(self) -> str:
+        """Where the last export went; "" where there was none."""
+        return self._read("export_folder", "")
+
+    @export_folder.setter
+    def export_folder(self, value: str) -> None:
+        self._write("export_folder", value)
+
+    @property
+    def autosave_folder(self) -> Path:
+        """Where runs are kept in case of a crash: beside the settings, where these lie in a file of their own."""
+        if self._store.format() == QSettings.Format.IniFormat:
+            return Path(self._store.fileName()).parent / "autosave"
+        import platformdirs
+
+        return Path(platformdirs.user_data_dir("deepscope", appauthor=False)) / "autosave"
 
     @property
     def geometry(self) -> QByteArray:
