@@ -40,6 +40,8 @@ LAB: Section = (
         ("Ctrl+Z", "Undo a restart"),
         ("Ctrl+C", "Copy a picture of the view"),
         ("Ctrl+S", "Save the session"),
+        ("Ctrl+Shift+P", "Save a picture of the window"),
+        ("Ctrl+Shift+R", "Record an animation, and end it"),
         ("Esc", "Back to all labs"),
     ),
 )
