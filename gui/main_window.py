@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QDateTime, Qt, QTimer, Signal
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from engine.discovery import UnknownLab, catalogue, find_card
@@ -370,12 +370,31 @@ class MainWindow(QMainWindow):
         self.header.load_icons()
         if self._warm_up:
             QTimer.singleShot(WARM_UP_MS, self, self.engine)
+        QTimer.singleShot(2 * WARM_UP_MS, self, self._offer_what_was_left)
+
+    def _offer_what_was_left(self) -> None:
+        """Runs that an earlier start kept, as it ended without saving them."""
+        from gui.autosave import forget, left_behind
+
+        folder = self.settings.autosave_folder
+        left = left_behind(folder)
+        if left is None or self.in_lab:
+            return
+        try:
+            title = find_card(left.lab_id).title
+        except UnknownLab:
+            return
+        when = QDateTime.fromSecsSinceEpoch(int(left.saved)).toString("d MMMM, HH:mm")
+        told = f"{title} was open when Deepscope last ended ({when}); what it had learned is kept."
+        self.notice.offer(told, "Go on", lambda: self.open_session(left.path), lambda: forget(folder))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.settings.geometry = self.saveGeometry()
         self.settings.sync()
         self.hide()  # at once: the worker may be in the middle of a long step
         crash_log.on_exception(None)
+        if self.workbench is not None:
+            self.workbench.autosave.close()
         if self.bridge is not None:  # first the polls, then the worker, then the widgets
             self.bridge.shutdown()
         self._close_lab()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
@@ -21,17 +23,21 @@ class Notice(QFrame):
         self._text = QLabel()
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._offer: tuple[Callable[[], None], Callable[[], None]] | None = None  # what the button does, and closing
+        self._do = QPushButton()
+        self._do.clicked.connect(self._take_offer)
         self._copy = QPushButton("Copy")
         self._copy.setToolTip("Copy the details to the clipboard")
         self._copy.clicked.connect(self._copy_details)
         self._close = QToolButton()
         self._close.setAccessibleName("Close the notice")
-        self._close.clicked.connect(self.hide)
+        self._close.clicked.connect(self._dismiss)
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 8, 12, 8)
         row.setSpacing(12)
         row.addWidget(self._picture)
         row.addWidget(self._text, 1)
+        row.addWidget(self._do)
         row.addWidget(self._copy)
         row.addWidget(self._close)
         theme.holder.changed.connect(self._restyle)
@@ -48,6 +54,27 @@ class Notice(QFrame):
         self._details = text
         self._say(text, text)
 
+    def offer(self, text: str, button: str, do: Callable[[], None], decline: Callable[[], None]) -> None:
+        """Something the viewer may want: `do` on the button, `decline` on closing."""
+        self._details = text
+        self._say(text, text)
+        self._offer = do, decline
+        self._do.setText(button)
+        self._do.show()
+        self._copy.hide()
+
+    def _take_offer(self) -> None:
+        if self._offer is not None:
+            do, _ = self._offer
+            self.hide()
+            do()
+
+    def _dismiss(self) -> None:
+        declined = self._offer
+        self.hide()
+        if declined is not None:
+            declined[1]()
+
     def text(self) -> str:
         """What it says."""
         return self._text.text()
@@ -56,6 +83,9 @@ class Notice(QFrame):
         self._text.setText(text)
         self._text.setToolTip(tip)
         self._text.setAccessibleName(text)
+        self._offer = None
+        self._do.hide()
+        self._copy.show()
         self._copy.setText("Copy")
         self._restyle()
         self.show()

@@ -46,6 +46,7 @@ from engine.messages import (
     StepOnce,
     WentBack,
 )
+from gui.autosave import Autosave
 from gui.code_panel import CodeSide
 from gui.control_panel import ControlPanel, readable
 from gui.error_banner import ErrorBanner
@@ -91,6 +92,7 @@ class Workbench(QWidget):
         self._build_widgets()
         self.problems = Problems(self.runs, self.banner, self.toast, self.building, self.grid, self)
         self.saving = Saving(self.runs, self.banner, self.toast, self)
+        self.autosave = Autosave(self.runs, settings.autosave_folder, self)
         self.flags = Flags(self.grid, self.timeline)
         self.rewinding = Rewinding(self.runs, self.grid, self.timeline, self)
         self._make_actions()
@@ -225,7 +227,7 @@ class Workbench(QWidget):
 
     def _adopted(self, event: Opened, told: str, play: bool) -> None:
         """A run stands, the first one or the successor of another: show it."""
-        if self.runs.resumed is not None:
+        if self.runs.resumed is not None and not self.autosave.adopts(self.runs.resumed):
             self.saving.keep(event.run, self.runs.resumed)
         playing = play or self.transport.playing
         self._stop_busy()
@@ -272,6 +274,7 @@ class Workbench(QWidget):
         """End the run, and whatever is under way; nothing is heard of it any more."""
         self._stop_busy()
         self.problems.cancel()
+        self.autosave.close()
         self.runs.close()
 
     def restart(self) -> None:
@@ -353,6 +356,8 @@ class Workbench(QWidget):
                 pass
 
     def _event_of_run(self, event: Event) -> None:
+        if self.autosave.concerns(event):
+            return
         match event:
             case Playing():
                 self.transport.show_playing(True)
