@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from gui.format import number
 from gui.views.base import ViewWidget
 from gui.views.parts import faded, paint_focus, small
 from gui.views.pixels import coloured, enlarged, reduced, tiled, to_image
-from gui.views.scales import room_for
+from gui.views.scales import countable, room_for
 
 THUMB, LEAST_THUMB, THUMB_GAP = 34, 14, 4
 NUMBERED = 900  # cells beyond which no numbers are written into them
@@ -137,7 +136,7 @@ class HeatmapView(ViewWidget):
         left = self._row_room + self._row_axis
         across = max(8.0, width - left - self._bar_room)
         label_width = room_for(data.columns, metrics)
-        self._turned = bool(data.columns) and not _countable(data.columns) and label_width + 4 > across / columns
+        self._turned = bool(data.columns) and not countable(data.columns) and label_width + 4 > across / columns
         self._column_room = 0.0
         if roomy and data.columns:
             self._column_room = min(label_width + 6, 0.3 * height) if self._turned else line + 2
@@ -277,7 +276,7 @@ class HeatmapView(ViewWidget):
             return
         look, metrics = theme.current(), QFontMetricsF(painter.font())
         labels, cell = self.payload.rows, self.cell_area(0, 0).height()
-        every = max(1, math.ceil(metrics.height() * 0.82 / cell))
+        every = max(1, math.ceil(metrics.height() * 0.74 / cell))
         for row, label in enumerate(labels):
             if lit is not None and row == lit[0]:
                 painter.setPen(QColor(look.text))
@@ -295,7 +294,11 @@ class HeatmapView(ViewWidget):
             return
         look, metrics = theme.current(), QFontMetricsF(painter.font())
         labels, cell = self.payload.columns, self.cell_area(0, 0).width()
-        room = metrics.height() * 0.82 if self._turned else room_for(labels, metrics) + 6
+        room = (
+            metrics.height() * 0.74
+            if self._turned
+            else room_for(labels, metrics) + (2 if max(map(len, labels)) == 1 else 6)
+        )
         every = max(1, math.ceil(room / cell))
         low, high = self.limits()
         weights = None if lit is None else (self.values()[lit[0]] - low) / (high - low)
@@ -484,11 +487,6 @@ class HeatmapView(ViewWidget):
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.DevicePixelRatioChange):
             self._stale = True
         super().changeEvent(event)
-
-
-def _countable(labels: Sequence[str]) -> bool:
-    """Whether labels are numbers, of which some may be left out."""
-    return all(label.strip().isdigit() for label in labels)
 
 
 def _short(value: float) -> str:

@@ -6,14 +6,15 @@ import math
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
 from PySide6.QtGui import QAction, QColor, QFontMetricsF, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
 
 from engine.payloads import Array, ImageGroup, ImagesData, Pick
 from gui import theme
 from gui.format import number
 from gui.views.base import ViewWidget
-from gui.views.parts import CHIP_HEIGHT, Chip, ChipRow, faded, paint_tag, small
+from gui.views.card import HoverCard
+from gui.views.parts import CHIP_HEIGHT, Chip, ChipRow, faded, small
 from gui.views.picture_layout import Grid, Room
 from gui.views.pixels import coloured, enlarged, reduced, tiled, to_image
 
@@ -29,6 +30,7 @@ class ImagesView(ViewWidget):
         self.selected: tuple[int, int] | None = None  # group, picture
         self._hovered: tuple[int, int, int, int] | None = None  # group, picture, row and column of the pixel
         self._told = False  # the keyboard's selection is enlarged too
+        self._card: HoverCard | None = None
         self._grids: list[Grid] = []
         self._left_out = 0
         self._planned: tuple[Any, ...] = ()
@@ -81,18 +83,19 @@ class ImagesView(ViewWidget):
         self._grids, self._planned, self._counts = [], (), {}
         self._make_tabs(())
         super().clear()
+        self._tell()
 
     def reset_view(self) -> None:
         self.selected, self._hovered, self._told = None, None, False
         self.shared.setChecked(self.description.shared)
-        self.update()
+        self._tell()
 
     def empty_text(self) -> str:
         return super().empty_text() if self.payload is None else "None at the moment"
 
     def _changed(self) -> None:
         self._stale = True
-        self.update()
+        self._tell()
 
     def groups(self) -> list[tuple[int, ImageGroup]]:
         """The groups on view, with their places in the payload; those without pictures are left out."""
@@ -231,10 +234,23 @@ class ImagesView(ViewWidget):
         if self._hovered:
             painter.setPen(QPen(QColor(look.text), 1.2))
             painter.drawRoundedRect(area.adjusted(-0.5, -0.5, 0.5, 0.5), 2, 2)
-        at = area.center() + QPointF(area.width() / 2 - 12, area.height() / 2 - 12)
-        paint_tag(
-            painter, at, QRect(self.rect()), self.lines_about(*told), picture=self.loupe(*told), picture_size=LOUPE
-        )
+        if self._hovered and area.width() >= LOUPE:  # large enough without a loupe: the pixel is framed in its place
+            rows, columns = self.payload.groups[told[0]].pixels.shape[1:3]
+            wide, high = area.width() / columns, area.height() / rows
+            painter.setPen(QPen(QColor("#ffffff"), 1.4))
+            painter.drawRect(QRectF(area.left() + told[3] * wide, area.top() + told[2] * high, wide, high))
+
+    def _tell(self) -> None:
+        """Repaint, and bring the card beside the picture under the pointer, or that chosen by keys, up to date."""
+        self.update()
+        told = self._hovered or ((*self.selected, -1, -1) if self._told and self.selected else None)
+        area = self.area_of(told[0], told[1]) if told and self.payload is not None and self.isVisible() else None
+        if told is not None and area is not None:
+            self._card = HoverCard.of(self)
+            self._card.tell(self, area, self.lines_about(*told), self.loupe(*told) if area.width() < LOUPE else None)
+        elif self._card is not None:
+            self._card.drop(self)
+            self._card = None
 
     def lines_about(self, group_index: int, index: int, row: int, column: int) -> list[str]:
         """What the card beside a picture says; row -1 speaks of the whole picture."""
@@ -250,7 +266,10 @@ class ImagesView(ViewWidget):
             lines.append(f"{number(float(finite.min()))} to {number(float(finite.max()))}")
         if group.captions and group.captions[index]:
             lines.append(group.captions[index])
-        lines.append(f"{group.name} {index}".strip() if group.name else f"picture {index}")
+        if not (group.captions and group.captions[index]):
+            lines.append(f"picture {index + 1}")
+        if group.name and len(self.payload.groups) > 1:
+            lines.append(group.name)
         if row >= 0:
             lines.append(f"row {row}, column {column}")
         return lines
@@ -280,6 +299,7 @@ class ImagesView(ViewWidget):
             painter.setPen(QPen(QColor("#ffffff"), 1.4))
             painter.drawRect(cell)
         painter.end()
+        image.setDevicePixelRatio(ratio)
         return image
 
     # ------------------------------------------------------------------ mouse and keys
@@ -315,11 +335,11 @@ class ImagesView(ViewWidget):
         found = self.picture_at(event.position())
         if found != self._hovered:
             self._hovered, self._told = found, False
-            self.update()
+            self._tell()
 
     def leaveEvent(self, event: QEvent) -> None:
         self._hovered = None
-        self.update()
+        self._tell()
 
     def mousePressEvent(self, event: Any) -> None:
         found = self.picture_at(event.position())
@@ -328,7 +348,7 @@ class ImagesView(ViewWidget):
             return
         self.selected = found[:2] if self.probes or self.edits else None
         self._pick(*found[:2])
-        self.update()
+        self._tell()
 
     def _pick(self, group_index: int, index: int) -> None:
         if self.probes or self.edits:
@@ -344,7 +364,7 @@ class ImagesView(ViewWidget):
             self._pick(*self.selected)
         elif key == Qt.Key.Key_Escape and self.selected is not None:
             self.selected, self._told = None, False
-            self.update()
+            self._tell()
         elif key in (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown) and len(self._tab_names) > 1:
             self.show_tab(self.tab + (1 if key == Qt.Key.Key_PageDown else -1))
         else:
@@ -366,11 +386,11 @@ class ImagesView(ViewWidget):
             elif moved >= grid.shown and at + 1 < len(places):
                 self.selected = places[at + 1], 0
         self._told, self._hovered = True, None
-        self.update()
+        self._tell()
 
     def focusOutEvent(self, event: Any) -> None:
         self._told = False
-        self.update()
+        self._tell()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._tabs.arrange(0, 0, self.width())

@@ -63,6 +63,7 @@ class Room:
         self.line = math.ceil(metrics.height() * ratio)
         self.counts: dict[int, int] = {}  # by the group's id
         self.told = True  # whether captions are written
+        self.mute: set[int] = set()  # ids of groups that have none
         self._widths: dict[tuple[str, ...], float] = {}  # of the widest of some captions
 
     def plan(self, groups: Sequence[ImageGroup], counts: Sequence[int] = ()) -> tuple[list[Grid], int]:
@@ -72,6 +73,9 @@ class Room:
         """
         self.counts = {id(group): count for group, count in zip(groups, counts, strict=False)}
         self.told = True
+        # of groups in line with one row each and the same captions, the lowest one has them
+        single = self.columns and all(len(group.pixels) <= self.columns for group in groups)
+        self.mute = {id(group) for group in groups[:-1] if single and group.captions == groups[-1].captions}
         grids = self._plan(groups)
         if any(grid.caption for grid in grids):  # captions are worth a little room, not the pictures
             self.told = False
@@ -148,7 +152,7 @@ class Room:
         width = min(width, across)
         used = max(1, min(fitting, count) if self.columns else -(-count // -(-count // fitting)))
         height = max(1, round(width * rows / columns))
-        told = captioned(group.captions, used) if self.told else ""
+        told = captioned(group.captions, used) if self.told and id(group) not in self.mute else ""
         if told:
             if group.captions not in self._widths:
                 self._widths[group.captions] = room_for(group.captions, self.metrics) * self.ratio

@@ -166,7 +166,7 @@ class Plane(ViewWidget):
         top = 4.0 + self.strip
         area = QRectF(self.rect()).adjusted(4, top, -4, -4)
         if self._labelled():
-            area.adjust(line * 2.3, line + 2 if self._titled() else 0, -line * 0.6, -line - 2)
+            area.adjust(line * 2.3, line + 6 if self._titled() else 0, -line * 0.6, -line - 2)
         if self.tight and self.equal and self.home is not None:
             x0, x1, y0, y1 = self.home
             scale = min(area.width() / (x1 - x0), area.height() / (y1 - y0))
@@ -253,7 +253,7 @@ class Plane(ViewWidget):
         free = min(x1, x0 + (end - 12 - area.left()) * (x1 - x0) / max(area.width(), 1.0))
         step = tick_step(x0, free, int((end - area.left()) / 80) or 1, int((end - area.left()) / 30))
         marks_x = ticks(x0, x1, 1, step=step)
-        marks_y = ticks(y0, y1, int(area.height() / 55) or 1, int(area.height() / 20))
+        marks_y = ticks(y0, y1, int(area.height() / 55) or 1, int(area.height() / 16) + 1)
         if grid:
             painter.setPen(QPen(QColor(look.faint), 1))
             xs = area.left() + (np.array([v for v, _ in marks_x]) - x0) * area.width() / (x1 - x0)
@@ -282,7 +282,7 @@ class Plane(ViewWidget):
         if self._titled():
             left = max(2.0, area.left() - metrics.height() * 2.3)
             title = metrics.elidedText(self.description.y_axis, Qt.TextElideMode.ElideRight, self.width() - left - 4)
-            painter.drawText(QPointF(left, area.top() - metrics.descent() - 3), title)
+            painter.drawText(QPointF(left, area.top() - metrics.descent() - 6), title)
 
     def paint_handle(self, painter: QPainter, at: QPointF) -> None:
         """The handle that can be dragged over the plane."""

@@ -11,11 +11,14 @@ from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen
 from engine.payloads import Array, PointPick, PointsData
 from gui import colour, theme
 from gui.format import number
-from gui.views.parts import Chip, ChipRow, Throttle, faded, image_of, paint_focus, paint_tag, polygon, small
+from gui.views import point_names
+from gui.views.card import HoverCard
+from gui.views.parts import Chip, ChipRow, Throttle, faded, image_of, paint_focus, polygon, small
 from gui.views.plane import Bounds, Plane, Sprites, spread, union
 
 SHADES = 33  # colours of points that have values instead of classes
 REACH = 11.0  # pixels within which a point counts as hit
+PICTURE = 84  # the side of a point's picture on its card
 NAMED = 150  # up to so many points have their names written beside them
 
 
@@ -34,6 +37,7 @@ class PointsView(Plane):
         self._sprites: tuple[Any, Sprites] | None = None
         self._backdrop: QImage | None = None
         self._names: tuple[str, ...] = ()
+        self._card: HoverCard | None = None
 
     def points(self) -> PointsData | None:
         """The points of the payload."""
@@ -47,7 +51,7 @@ class PointsView(Plane):
         if data is not None:
             self.take_points(data)
         self.aim(self.target())
-        self.update()
+        self.tell_selected()
 
     def take_points(self, data: PointsData) -> None:
         """React to new points: legend, backdrop, handle."""
@@ -76,12 +80,14 @@ class PointsView(Plane):
     def clear(self) -> None:
         self.selected, self.handle = -1, None
         super().clear()
+        self.tell_selected()
 
     def reset_view(self) -> None:
         self.lit.clear()
         self.selected = -1
         self._show_lit()
         super().reset_view()
+        self.tell_selected()
 
     # ----------------------------------------------------------------------------------------------- chips
 
@@ -167,9 +173,18 @@ class PointsView(Plane):
         self.paint_below(painter)
         data = self.points()
         if data is not None:
-            self.paint_points(painter, data)
-            if data.names and len(data.names) <= NAMED:
-                self.paint_names(painter, data)
+            named = len(data.names) if len(data.names) <= NAMED else 0
+            places = self.to_pixels(data.xy) if named else data.xy
+            letters = None
+            if named and max(map(len, data.names)) <= 1 and data.ringed is None:
+                letters = point_names.apart(places, self.font())
+            self.paint_points(painter, data, letters)
+            if letters is not None:
+                tints = [self.class_colour(k) for k in labels_of(data)]
+                point_names.paint_letters(painter, places, data.names, letters, tints, self.seen(data), self.font())
+            elif named:
+                radius = self.radius(len(data.xy))
+                point_names.paint_beside(painter, places, data.names, self.seen(data), radius, self.font())
             self.paint_paths(painter, data)
         self.paint_above(painter)
         if self.handle is not None and np.isfinite(self.handle).all():
@@ -196,7 +211,12 @@ class PointsView(Plane):
     def paint_above(self, painter: QPainter) -> None:
         """What lies over points and paths."""
 
-    def paint_points(self, painter: QPainter, data: PointsData) -> None:
+    def seen(self, data: PointsData) -> Array:
+        """(N,) bool: points of classes that are not dimmed."""
+        return np.isin(labels_of(data), list(self.lit)) if self.lit else np.ones(len(data.xy), np.bool_)
+
+    def paint_points(self, painter: QPainter, data: PointsData, but: Array | None = None) -> None:
+        """All points, or all `but` some."""
         places, area = self.to_pixels(data.xy), self.plot().adjusted(-6, -6, 6, 6)
         with np.errstate(invalid="ignore"):
             seen = (
@@ -205,6 +225,8 @@ class PointsView(Plane):
                 & (places[:, 1] > area.top())
                 & (places[:, 1] < area.bottom())
             )
+        if but is not None:
+            seen &= ~but
         if data.values is not None:
             _, high = colour.limits(data.values, "diverging")
             scaled = np.nan_to_num(data.values / high, nan=0.0, posinf=1.0, neginf=-1.0).clip(-1, 1)
@@ -225,28 +247,6 @@ class PointsView(Plane):
         if data.ringed is not None or self.lit:
             order = order[np.argsort((variants[order] & 2) - (variants[order] & 4), kind="stable")]
         self.sprites(len(places), data.values is not None).draw(painter, places[order], rows[order], variants[order])
-
-    def paint_names(self, painter: QPainter, data: PointsData) -> None:
-        """The name of each point at its right. Names of classes that are not lit, and such as would lie over another
-        point or name, are left out: hovering tells them."""
-        painter.setFont(small(self.font()))
-        painter.setPen(theme.current().text)
-        metrics, places = QFontMetricsF(painter.font()), self.to_pixels(data.xy)
-        right, up = self.radius(len(data.xy)) + 2, metrics.capHeight() / 2
-        line = max(4, round(metrics.capHeight()))
-        finite = places[np.isfinite(places).all(axis=1)].clip(-1e5, 1e5)
-        taken = {(int(x) // 4, int(y) // line) for x, y in finite.tolist()}  # by the points themselves
-        for index, (place, name) in enumerate(zip(places, data.names, strict=True)):
-            if not np.isfinite(place).all() or (
-                self.lit and data.labels is not None and int(data.labels[index]) not in self.lit
-            ):
-                continue
-            x, y = place.tolist()
-            columns = range(int(x + right) // 4, int(x + right + metrics.horizontalAdvance(name)) // 4 + 1)
-            cells = {(column, int(y + down) // line) for column in columns for down in (-up, up)}
-            if not taken & cells:
-                taken |= cells
-                painter.drawText(QPointF(x + right, y + up), name)
 
     def paint_paths(self, painter: QPainter, data: PointsData) -> None:
         """Trajectories, with a ring where they begin, a dot where they end, and their names."""
@@ -288,19 +288,18 @@ class PointsView(Plane):
             painter.drawText(QPointF(left, top + metrics.ascent()), name)
 
     def paint_selected(self, painter: QPainter, data: PointsData, index: int) -> None:
-        """A ring around one point, and a card that tells of it."""
-        look = theme.current()
+        """A ring around one point."""
         at = QPointF(*self.to_pixels(data.xy[index]).tolist())
-        if not self.plot().adjusted(-6, -6, 6, 6).contains(at):
-            return
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(QColor(look.text), 1.8))
-        painter.drawEllipse(at, self.radius(len(data.xy)) + 3, self.radius(len(data.xy)) + 3)
-        painter.setFont(small(self.font()))
-        swatch, lines = None, [data.names[index]] if data.names else []
+        if self.plot().adjusted(-6, -6, 6, 6).contains(at):
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(QColor(theme.current().text), 1.8))
+            painter.drawEllipse(at, self.radius(len(data.xy)) + 3, self.radius(len(data.xy)) + 3)
+
+    def lines_about(self, data: PointsData, index: int) -> list[str]:
+        """What the card beside a point says."""
+        lines = [data.names[index]] if data.names else []
         if data.labels is not None:
             label = int(data.labels[index])
-            swatch = self.class_colour(label)
             known = 0 <= label < len(data.classes)
             lines.append(data.classes[label] if known else "no class" if label < 0 else f"class {label}")
         if data.values is not None:
@@ -308,10 +307,29 @@ class PointsView(Plane):
         lines.append(f"{number(float(data.xy[index, 0]))}, {number(float(data.xy[index, 1]))}")
         if data.hollow is not None and data.hollow[index]:
             lines.append("test")
+        return lines
+
+    def tell_selected(self) -> None:
+        """Repaint, and bring the card beside the chosen point up to date."""
+        self.update()
+        data, index = self.points() if self.payload is not None else None, self.selected
+        seen = data is not None and 0 <= index < len(data.xy) and np.isfinite(data.xy[index]).all() and self.isVisible()
+        at = QPointF(*self.to_pixels(data.xy[index]).tolist()) if seen else QPointF()  # type: ignore[union-attr]
+        if data is None or not seen or not self.plot().adjusted(-6, -6, 6, 6).contains(at):
+            if self._card is not None:
+                self._card.drop(self)
+                self._card = None
+            return
         picture = None
         if data.pictures is not None:
-            picture = image_of(data.pictures[index], "grey", 0.0, 1.0)
-        paint_tag(painter, at, self.rect(), lines, swatch=swatch, picture=picture)
+            side = round(PICTURE * self.devicePixelRatioF())
+            picture = image_of(data.pictures[index], "grey", 0.0, 1.0).scaled(side, side)
+            picture.setDevicePixelRatio(self.devicePixelRatioF())
+        swatch = None if data.labels is None else self.class_colour(int(data.labels[index]))
+        self._card = HoverCard.of(self)
+        reach = self.radius(len(data.xy)) + 4
+        area = QRectF(at.x() - reach, at.y() - reach, 2 * reach, 2 * reach)
+        self._card.tell(self, area, self.lines_about(data, index), picture, swatch)
 
     # ----------------------------------------------------------------------------------- mouse and keyboard
 
@@ -360,7 +378,7 @@ class PointsView(Plane):
         if index < 0 and self.handle is not None and (self.probes or self.edits):
             self.handle = (x, y)
         self.pick(x, y, index)
-        self.update()
+        self.tell_selected()
 
     def pick(self, x: float, y: float, index: int) -> None:
         """Tell what was clicked."""
@@ -375,7 +393,7 @@ class PointsView(Plane):
             self.setCursor(Qt.CursorShape.OpenHandCursor if over else Qt.CursorShape.ArrowCursor)
         if selected != self.selected:
             self.selected = selected
-            self.update()
+            self.tell_selected()
 
     def keyPressEvent(self, event: Any) -> None:
         data, key = self.points(), event.key()
@@ -398,7 +416,7 @@ class PointsView(Plane):
             self.move_handle(self.handle[0] + dx * (x1 - x0) / 50, self.handle[1] + dy * (y1 - y0) / 50)
         elif data is not None and len(data.xy) and key in steps and not shifted:
             self.selected = (self.selected + sum(steps[key])) % len(data.xy)
-            self.update()
+            self.tell_selected()
         elif data is not None and key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and 0 <= self.selected < len(data.xy):
             x, y = data.xy[self.selected].tolist()
             self.pick(x, y, self.selected)
@@ -408,6 +426,7 @@ class PointsView(Plane):
             self.lit.clear()
             self.selected = -1
             self._show_lit()
+            self.tell_selected()
         else:
             super().keyPressEvent(event)
 
@@ -419,6 +438,11 @@ class PointsView(Plane):
 
     def vector(self) -> bool:
         return True
+
+
+def labels_of(data: PointsData) -> Array:
+    """(N,) int, the first class where there are none."""
+    return np.zeros(len(data.xy), np.int64) if data.labels is None else data.labels
 
 
 def points_csv(data: PointsData, x_axis: str, y_axis: str) -> list[list[str]]:

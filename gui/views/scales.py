@@ -84,6 +84,11 @@ def room_for(texts: Sequence[str], metrics: QFontMetricsF) -> float:
     return max((metrics.horizontalAdvance(text) for text in texts), default=0.0)
 
 
+def countable(labels: Sequence[str]) -> bool:
+    """Whether labels are numbers, of which some may be left out."""
+    return all(label.strip().isdigit() for label in labels)
+
+
 def short_names(names: Sequence[str]) -> list[str]:
     """Names without the words that all of them begin or end with: "train loss", "validation loss" become "train",
     "validation"."""

@@ -18,6 +18,7 @@ from gui.views import make_view, plane
 from gui.views.curve_paint import legend_rows
 from gui.views.network_paint import heights
 from gui.views.parts import small
+from gui.views.point_names import apart
 from gui.views.scales import abbreviated
 
 DIGITS = tuple("0123456789")
@@ -217,3 +218,23 @@ def test_a_hint_of_the_payload_goes_when_the_payload_has_none(show):
     view = show(field, field_data(hint="the map of neuron 3"))
     view.show_payload(field.pack(field_data()), 2)
     assert view.hints == ["the map of neuron 3", ""]
+
+
+def test_points_that_are_letters_are_drawn_as_letters(show):
+    xy = np.array([[-1.0, 0.0], [1.0, 0.0], [1.001, 0.001]])
+    view = show(POINTS, PointsData(xy, np.array([0, 1, 1]), ("a", "b"), names=("x", "y", "z")), size=(400, 300))
+    assert apart(view.to_pixels(xy), view.font()).tolist() == [True, True, False]  # the third stays a dot
+
+    def ink(place, reach=7):
+        image = view.grab().toImage()
+        x, y = view.to_pixels(np.array(place)).round().astype(int).tolist()
+        around = [image.pixelColor(x + i, y + j).name() for i in range(-reach, reach) for j in range(-reach, reach)]
+        return around.count(theme.current().classes[0]) / len(around)
+
+    letter = ink((-1.0, 0.0))
+    assert 0.01 < letter < 0.2
+    view.show_payload(POINTS.pack(PointsData(xy, np.array([0, 1, 1]), ("a", "b"))), 2)
+    assert ink((-1.0, 0.0)) > 1.5 * letter  # a disc
+    view.show_payload(POINTS.pack(PointsData(xy, np.array([0, 1, 1]), ("a", "b"), names=("x", "y", "z"))), 3)
+    view.toggle_class(1)
+    assert ink((-1.0, 0.0)) == 0  # dimmed

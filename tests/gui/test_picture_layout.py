@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from view_examples import shower
+from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
+from view_examples import hover, shower
 
 from engine import views
-from engine.payloads import ImageGroup, ImagesData
+from engine.payloads import ImageGroup, ImagesData, PointsData
+from gui.views import make_view
+from gui.views.card import HoverCard, placed
 from gui.views.picture_layout import captioned, counts
 
 
@@ -89,3 +94,79 @@ def test_no_picture_is_told_apart_from_not_begun(show):
     assert "Space" in view.empty_text()
     view.show_payload(IMAGES.pack(ImagesData((group("", 0, 28),))), 1)
     assert "Space" not in view.empty_text()
+
+
+# ------------------------------------------------------------------------------------- the card beside a picture
+
+
+@pytest.mark.parametrize(
+    "about", [QRect(2, 2, 20, 20), QRect(290, 2, 9, 9), QRect(2, 180, 296, 15), QRect(140, 90, 9, 9)]
+)
+def test_the_card_lies_within_the_window_beside_what_it_tells_of(about):
+    box = placed(QSize(120, 90), about, QRect(0, 0, 300, 200))
+    assert QRect(0, 0, 300, 200).contains(box)
+    assert not box.intersects(about)
+
+
+def test_a_card_without_room_covers_as_little_as_can_be():
+    box = placed(QSize(120, 90), QRect(0, 0, 300, 100), QRect(0, 0, 300, 150))
+    assert box.bottom() >= 140
+
+
+@pytest.fixture
+def window(qtbot):
+    """A window with a small view at its lower right corner."""
+    made = QWidget()
+    qtbot.addWidget(made)
+    made.resize(640, 400)
+    made.show()
+
+    def put(description, value):
+        view = make_view(description, probes=False, edits=False)
+        view.setParent(made)
+        view.setGeometry(400, 300, 240, 100)
+        view.show_payload(description.pack(value), 1)
+        view.show()
+        return view
+
+    return put
+
+
+def test_a_picture_in_a_small_view_is_enlarged_over_the_view_s_border(window):
+    view = window(IMAGES, ImagesData((group("in", 10, 28, tuple("abcdefghij")),)))
+    hover(view, view.area_of(0, 9).center())
+    card = HoverCard.of(view)
+    assert card.isVisible()
+    assert card.lines[1] == "j"
+    assert card.picture.width() == 112
+    assert view.window().rect().contains(card.geometry())
+    assert not card.geometry().contains(view.mapTo(view.window(), view.area_of(0, 9).center().toPoint()))
+    view.show_payload(IMAGES.pack(ImagesData((group("in", 3, 28),))), 2)  # what was pointed at is gone
+    assert not card.isVisible()
+
+
+def test_a_point_is_told_beside_it_and_the_card_goes_with_its_view(window):
+    points = views.Points("Codes", help="h")
+    view = window(points, PointsData(np.eye(2), np.array([0, 1]), ("a", "b"), pictures=np.ones((2, 4, 4))))
+    card = HoverCard.of(view)
+    assert not card.isVisible()
+    hover(view, view.to_pixels(np.array([0.0, 1.0])).tolist())
+    assert card.isVisible()
+    assert card.lines == ("b", "0, 1")
+    assert card.swatch == view.class_colour(1)
+    view.hide()
+    assert not card.isVisible()
+    view.show()
+    view.setFocus()
+    QTest.keyClick(view, Qt.Key.Key_Right)
+    assert card.isVisible()
+    QTest.keyClick(view, Qt.Key.Key_Escape)
+    assert not card.isVisible()
+
+
+def test_a_large_picture_needs_no_loupe(window):
+    view = window(IMAGES, ImagesData((group("", 1, 28),)))
+    view.resize(240, 150)
+    hover(view, view.area_of(0, 0).center())
+    assert HoverCard.of(view).isVisible()
+    assert HoverCard.of(view).picture is None
