@@ -103,6 +103,8 @@ class Branch:
 
 @dataclass(frozen=True)
 class Close:
+    """End a run. What was said to it before and still waits is void, unless a Save is among it."""
+
     run: int
 
 
