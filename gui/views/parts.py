@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import shiboken6
 from PySide6.QtCore import QLineF, QObject, QPointF, QRect, QRectF, QSize, Qt, QTimer
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPaintEngine, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPaintEngine, QPainter, QPen, QPixmap, QPolygonF
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from engine.payloads import Array
@@ -63,6 +63,17 @@ def small(font: QFont, factor: float = 0.88) -> QFont:
     else:
         result.setPointSizeF(font.pointSizeF() * factor)
     return result
+
+
+_heights: dict[str, float] = {}
+
+
+def line_height(font: QFont) -> float:
+    """The height of a line in the small font. Asked for many times while a view is painted, hence kept."""
+    key = font.key()
+    if key not in _heights:
+        _heights[key] = QFontMetricsF(small(font)).height()
+    return _heights[key]
 
 
 def monospace(font: QFont) -> QFont:
@@ -204,6 +215,8 @@ class Chip(QAbstractButton):
         self.tight = False  # dot and name close together: many have to stand in a row
         self.within = False  # the name stands within the dot: closer still
         self.room = math.inf  # for the name: what is longer is cut
+        self._drawn: tuple[Any, ...] = ()
+        self._picture = QPixmap()
         self.setText(text)
         self.setAccessibleName(text)
         self.setToolTip(help)
@@ -225,8 +238,22 @@ class Chip(QAbstractButton):
         return QSize(math.ceil(width), CHIP_HEIGHT - 2)
 
     def paintEvent(self, event: Any) -> None:
-        look = theme.current()
+        """Each look is drawn once: chips are painted with every frame of the view below them."""
+        ratio, state = self.devicePixelRatioF(), (self.isChecked() or self.isDown(), self.underMouse(), self.hasFocus())
+        key = (self.size(), ratio, theme.current().name, self.font().key(), self.text(), self.room, *state,
+               self.tight, self.within, self.dimmed, self.swatch)  # fmt: skip
+        if key != self._drawn:
+            self._drawn = key
+            self._picture = QPixmap(self.size() * ratio)
+            self._picture.setDevicePixelRatio(ratio)
+            self._picture.fill(Qt.GlobalColor.transparent)
+            self._draw(QPainter(self._picture))
         painter = QPainter(self)
+        painter.drawPixmap(0, 0, self._picture)
+        painter.end()
+
+    def _draw(self, painter: QPainter) -> None:
+        look = theme.current()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(small(self.font()))
         area = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
@@ -240,6 +267,7 @@ class Chip(QAbstractButton):
         painter.drawRoundedRect(area, 5, 5)
         if self.within:
             self._paint_within(painter, area)
+            painter.end()
             return
         x = 2.0 if self.tight else 5.0
         if self.swatch:
@@ -254,6 +282,7 @@ class Chip(QAbstractButton):
             text = QFontMetricsF(painter.font()).elidedText(text, Qt.TextElideMode.ElideRight, self.room + 0.5)
         painter.drawText(QRectF(x + (0 if self.swatch else 2), 0, self.width(), self.height()),
                          Qt.AlignmentFlag.AlignVCenter, text)  # fmt: skip
+        painter.end()
 
     def _paint_within(self, painter: QPainter, area: QRectF) -> None:
         tint = QColor(self.swatch)

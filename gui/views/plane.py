@@ -14,7 +14,7 @@ from engine.payloads import Array
 from gui import theme
 from gui.format import number
 from gui.views.base import ViewWidget
-from gui.views.parts import draw_lines, faded, is_vector, small
+from gui.views.parts import draw_lines, faded, is_vector, line_height, small
 
 Bounds = tuple[float, float, float, float]  # x from, x to, y from, y to
 
@@ -162,7 +162,7 @@ class Plane(ViewWidget):
 
     def plot(self) -> QRectF:
         """The part of the view, in pixels, that shows the plane."""
-        line = QFontMetricsF(small(self.font())).height()
+        line = line_height(self.font())
         top = 4.0 + self.strip
         area = QRectF(self.rect()).adjusted(4, top, -4, -4)
         if self._labelled():
@@ -253,7 +253,11 @@ class Plane(ViewWidget):
         free = min(x1, x0 + (end - 12 - area.left()) * (x1 - x0) / max(area.width(), 1.0))
         step = tick_step(x0, free, int((end - area.left()) / 80) or 1, int((end - area.left()) / 30))
         marks_x = ticks(x0, x1, 1, step=step)
-        marks_y = ticks(y0, y1, int(area.height() / 55) or 1, int(area.height() / 16) + 1)
+        most = int(area.height() / 16) + 1
+        step_y = tick_step(y0, y1, int(area.height() / 55) or 1, most)
+        if self.equal and step and (y1 - y0) / step <= most:
+            step_y = step  # the same distances on both axes
+        marks_y = ticks(y0, y1, 1, step=step_y)
         if grid:
             painter.setPen(QPen(QColor(look.faint), 1))
             xs = area.left() + (np.array([v for v, _ in marks_x]) - x0) * area.width() / (x1 - x0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PySide6.QtCore import QPointF
@@ -16,10 +16,13 @@ from gui.views.parts import faded, small
 def apart(places: Array, font: QFont) -> Array:
     """(N,) bool: which points at pixels (N, 2) can be drawn as letters, none over another. The rest stay dots."""
     line = 0.62 * QFontMetricsF(font).height()
+    finite = np.isfinite(places).all(axis=1)
+    scaled = np.where(finite[:, None], places, np.inf) / (0.8 * line, line)
+    with np.errstate(invalid="ignore"):  # two infinite places
+        close: Array = (np.abs(scaled[:, None] - scaled) < 1).all(axis=2)  # (N, N)
     chosen = np.zeros(len(places), np.bool_)
-    for index in np.flatnonzero(np.isfinite(places).all(axis=1)):
-        distance = np.abs(places[chosen] - places[index])
-        chosen[index] = not ((distance[:, 0] < 0.8 * line) & (distance[:, 1] < line)).any()
+    for index in np.flatnonzero(finite):
+        chosen[index] = not (close[index] & chosen).any()
     return chosen
 
 
@@ -28,7 +31,8 @@ def paint_letters(
     places: Array,
     names: Sequence[str],
     chosen: Array,
-    tints: Sequence[QColor],
+    labels: Array,
+    tints: Mapping[int, QColor],
     seen: Array,
     font: QFont,
 ) -> None:
@@ -37,11 +41,17 @@ def paint_letters(
     bold.setWeight(QFont.Weight.DemiBold)
     painter.setFont(bold)
     metrics = QFontMetricsF(bold)
-    up = metrics.capHeight() / 2
-    for index in np.flatnonzero(chosen).tolist():
+    up, key = metrics.capHeight() / 2, bold.key()
+    for index in sorted(np.flatnonzero(chosen).tolist(), key=lambda index: (int(labels[index]), bool(seen[index]))):
+        tint = tints[int(labels[index])]
+        painter.setPen(tint if seen[index] else faded(tint, 0.16))
+        if (key, names[index]) not in _halves:
+            _halves[key, names[index]] = metrics.horizontalAdvance(names[index]) / 2
         x, y = places[index].tolist()
-        painter.setPen(tints[index] if seen[index] else faded(tints[index], 0.16))
-        painter.drawText(QPointF(x - metrics.horizontalAdvance(names[index]) / 2, y + up), names[index])
+        painter.drawText(QPointF(x - _halves[key, names[index]], y + up), names[index])
+
+
+_halves: dict[tuple[str, str], float] = {}  # half the widths of letters, by font
 
 
 def paint_beside(

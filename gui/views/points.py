@@ -180,8 +180,10 @@ class PointsView(Plane):
                 letters = point_names.apart(places, self.font())
             self.paint_points(painter, data, letters)
             if letters is not None:
-                tints = [self.class_colour(k) for k in labels_of(data)]
-                point_names.paint_letters(painter, places, data.names, letters, tints, self.seen(data), self.font())
+                labels = labels_of(data)
+                tints = {label: self.class_colour(label) for label in set(labels.tolist())}
+                seen = self.seen(data)
+                point_names.paint_letters(painter, places, data.names, letters, labels, tints, seen, self.font())
             elif named:
                 radius = self.radius(len(data.xy))
                 point_names.paint_beside(painter, places, data.names, self.seen(data), radius, self.font())

@@ -67,6 +67,7 @@ class TextView(ViewWidget):
         self._alternatives: list[tuple[QRectF, int]] = []
         self._card = QRectF()
         self._laid: tuple[Any, ...] = ()
+        self._line = "", 0.0  # the font and its line's height
         self._first: list[int] = []  # the first piece of each line
         self.scroller = QScrollBar(Qt.Orientation.Vertical, self)
         self.scroller.setRange(0, 0)
@@ -125,7 +126,10 @@ class TextView(ViewWidget):
         return round(self.scroller.value() / self.line_height()) * self.line_height()
 
     def line_height(self) -> float:
-        return round(QFontMetricsF(monospace(self.font())).height() * 1.28)
+        key = self.font().key()
+        if key != self._line[0]:  # asked for at every piece
+            self._line = key, round(QFontMetricsF(monospace(self.font())).height() * 1.28)
+        return self._line[1]
 
     def _lay_out(self) -> None:
         """Break the tokens into lines; nothing is done where neither they nor the width changed."""
@@ -244,6 +248,8 @@ class TextView(ViewWidget):
             painter.setPen(muted if style[1] else text)
             painter.drawText(start, run)
         for piece in shown:
+            if piece.token not in (self.payload.chosen, self.token):
+                continue
             box = self.box(piece)
             if piece.token == self.payload.chosen:  # a line under it: a frame would touch its neighbours
                 painter.fillRect(QRectF(box.left(), box.bottom() - 3, box.width() - 0.6, 2), QColor(look.link))
