@@ -12,15 +12,19 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pytest
 import torch  # noqa: F401  before Qt: on Windows the other order fails
+from helpers import LAB, PATIENCE, SMALL
 from PySide6.QtCore import QCoreApplication, QSettings
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from engine.data import set_data_folder
 from engine.discovery import Card
+from engine.hyperparameters import Value
 from gui import crash_log, style
 from gui.main_window import MainWindow
+from gui.session_bridge import SessionBridge
 from gui.settings import APPLICATION, ORGANISATION, Settings
+from gui.workbench import Workbench
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -79,6 +83,32 @@ def open_window(settings: Settings, qtbot: QtBot) -> Iterator[Callable[..., Main
     for window in made:
         window.close()
         window.deleteLater()
+
+
+@pytest.fixture
+def open_bench(qtbot: QtBot, settings: Settings) -> Iterator[Callable[..., Workbench]]:
+    """``open_bench()`` opens a small dense network and waits for it."""
+    settings.device = "cpu"
+    bridge = SessionBridge(threads=1)
+    made: list[Workbench] = []
+
+    def make(
+        lab: str = LAB, *, wait: bool = True, values: dict[str, Value] | None = SMALL, **more: object
+    ) -> Workbench:
+        bench = Workbench(bridge, lab, settings, values=values, **more)  # type: ignore[arg-type]
+        qtbot.addWidget(bench)
+        made.append(bench)
+        bench.resize(1280, 680)
+        bench.show()
+        if wait:
+            qtbot.waitUntil(lambda: bench.ready or bool(bench.trouble), timeout=PATIENCE)
+        return bench
+
+    yield make
+    for bench in made:
+        bench.close_run()
+        bench.close()
+    bridge.shutdown()
 
 
 @pytest.fixture
