@@ -109,6 +109,27 @@ class Close:
 
 
 @dataclass(frozen=True)
+@dataclass(frozen=True)
+class Lockstep:
+    """Tie runs that have done equally many steps: Play, Pause, StepOnce, MicroStep, Speed and GoBack to one of them
+    act on all, and between two commands all have done equally many steps. An error or a divergence in one pauses all.
+
+    `runs` are all of them, `run` included; those that do not stand are left out. Closing one frees it; `runs` of one
+    or none frees `run`.
+    """
+
+    run: int
+    runs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Together:
+    """Several commands at one and the same step: between them nothing trains."""
+
+    run: int
+    commands: tuple[Command, ...]
+
+
 class Play:
     run: int
 
@@ -228,6 +249,8 @@ Command = (
     | Branch
     | Close
     | Play
+    | Lockstep
+    | Together
     | Pause
     | StepOnce
     | MicroStep

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine import checkpoint, device, marks
+from engine import checkpoint, device, hyperparameters, marks
 from engine.discovery import load_lab
 from engine.hyperparameters import hyperparameters_of, make_params, values_of
 from engine.lab import Lab, LabError, Metrics, actions_of, advance, describe, start, views_of
@@ -101,8 +101,26 @@ class Run:
         before, at = self.lab.step_count, time.perf_counter()
         try:
             if self.speed:
-                self._next_step_at = max(self._next_step_at + 1 / self.speed, at - 0.1)
+                self.pace(at)
                 self._finish_step(interrupted)
+    def pace(self, now: float) -> None:
+        """A step is done at the chosen speed: when the next one is due."""
+        if self.speed:
+            self._next_step_at = max(self._next_step_at + 1 / self.speed, now - 0.1)
+
+    def reach(self, step: int) -> None:
+        """Train until so many steps are done, without a look at the queue."""
+        self._enter()
+        before = self.lab.step_count
+        try:
+            if self._stepping is not None:
+                self._finish_step(_never)
+            while self.lab.step_count < step:
+                self._many_steps(step - self.lab.step_count)
+        finally:
+            self._leave()
+            self._rate.add(self.lab.step_count - before)
+
             else:
                 self._work_freely(seconds, at, interrupted)
         finally:
@@ -367,12 +385,13 @@ class Run:
         del self.marks[snapshot.marks :]
         self.watcher.changed(restart=True)
 
-    def go_back(self) -> list[Event]:
-        """Return to the last state known to be finite."""
+    def go_back(self, step: int | None = None) -> list[Event]:
+        """Return to the last state known to be finite, or to a `step` as it was: what was done between the snapshot
+        before it and there is repeated, changes included, and is not told again."""
         before = values_of(self.lab.hp)
         self.playing = False
         self._script.clear()
-        good = self.snapshots.nearest(self._trusted)
+        good = self.snapshots.nearest(self._trusted if step is None else step)
         assert good is not None
         self.restore(good)
         step = self.lab.step_count
@@ -385,7 +404,12 @@ class Run:
 
     def status(self, now: float) -> Status:
         epoch = self.lab.step_count / self.lab.steps_per_epoch if self.lab.steps_per_epoch else None
+        since = [mark for mark in self.marks[good.marks :] if step is not None and mark.step < step]
         return Status(
+        if step is not None:
+            self._script = since
+            self.reach(step)
+            self._metrics, self.applied = [], []
             self.number,
             self.lab.step_count,
             epoch,

@@ -34,6 +34,7 @@ from engine.messages import (
     Failed,
     Frame,
     GoBack,
+    Lockstep,
     Log,
     Look,
     MetricBatch,
@@ -53,9 +54,11 @@ from engine.messages import (
     Speed,
     Status,
     StepOnce,
+    Together,
 )
 
 if TYPE_CHECKING:
+    from engine import lockstep
     from engine.run import Run
 
 TURN = 0.006  # seconds of training between two looks at the queue
@@ -73,6 +76,7 @@ class Session:
         self._frames: dict[tuple[int, str], Frame] = {}
         self._status: dict[int, Status] = {}
         self._runs: dict[int, Run] = {}
+        self._tied: list[lockstep.Lockstep] = []  # the runs that advance together
         self._limits: Any = {"threads": threads, "memory": memory}
         self.devices: dict[str, str] = {}  # once torch is loaded: what this machine computes on, the fastest first
         self._status_at = 0.0
@@ -152,27 +156,47 @@ class Session:
         if not self._inbox.empty():
             return 0.0
         now = time.perf_counter()
-        waits = [run.wait() for run in self._runs.values() if run.playing]
+        waits = [self._with(run).wait() for run in self._runs.values() if run.playing]
         waits += [run.watcher.wait(now) for run in self._runs.values()]
         shortest = min(waits, default=math.inf)
         return None if shortest == math.inf else shortest
 
     def _turn(self) -> None:
         for run in list(self._runs.values()):
-            if run.playing and run.wait() <= 0:
-                self._train(run)
+            together = self._with(run)
+            if run is together.runs[0] and together.playing and together.wait() <= 0:
+                self._train(together)
             self._render(run)
         self._report_status()
 
-    def _train(self, run: Run) -> None:
+    def _with(self, run: Run) -> lockstep.Lockstep:
+        """The runs that advance with this one; itself alone as a rule."""
+        from engine.lockstep import Lockstep
+
+        return next((tied for tied in self._tied if run in tied.runs), None) or Lockstep((run,))
+
+    def _train(self, together: lockstep.Lockstep) -> None:
         busy = self._inbox.empty
+        first = together.runs[0]
         try:
-            run.work(TURN, lambda: not busy())
+            if len(together.runs) == 1:
+                first.work(TURN, lambda: not busy())
+            else:
+                together.work(TURN, lambda: not busy())
         except Exception as error:
-            run.playing = False
-            self._fail(run.number, "step", error, run)
-            self._post_state(run)
-        self._flush(run)
+            culprit = together.take_culprit() or first
+            self._fail(culprit.number, "step", error, culprit)
+            self._halt(culprit)
+        for run in together.runs:
+            self._flush(run)
+        for run in together.runs if not together.playing else ():
+            self._flush(run, force=True)
+
+    def _halt(self, run: Run) -> None:
+        """It stands still, and with it those that advance with it."""
+        together = self._with(run)
+        together.play(False)
+        self._post_states(together)
 
     def _flush(self, run: Run, *, force: bool = False) -> None:
         for event in run.applied:
@@ -181,17 +205,15 @@ class Session:
         try:
             batch, diverged = run.flush(time.perf_counter(), force=force)
         except Exception as error:
-            run.playing = False
             self._fail(run.number, "step", error, run)
-            self._post_state(run)
+            self._halt(run)
             return
         if batch is not None:
             with self._lock:
                 self._metrics.append(batch)
         if diverged is not None:
-            run.playing = False
             self._post(diverged)
-            self._post_state(run)
+            self._halt(run)
 
     def _render(self, run: Run) -> None:
         name = run.watcher.next_due(time.perf_counter())
@@ -226,18 +248,28 @@ class Session:
             elif isinstance(command, Branch):
                 self._branch(command)
             elif run is not None:  # a run closed meanwhile: what is said to it is void
-                phase = run.phase
-                self._carry_out(command, run)
-                if phase and not run.phase and isinstance(command, Save | Poke | Act):
-                    self._post_state(run)  # the step under way was finished for it
-                self._flush(run, force=not run.playing)
+                self._say(command, run)
         except Exception as error:
-            if run is not None and isinstance(command, StepOnce | MicroStep | Pause):
-                run.playing = False
-            self._fail(command.run, _what(command), error, run, command)
-            if run is not None:
-                self._post_state(run)
+            together = self._with(run) if run is not None else None
+            culprit = together.take_culprit() if together is not None else None
+            if together is not None and (culprit or isinstance(command, StepOnce | MicroStep | Pause)):
+                together.play(False)
+            failed = culprit or run
+            number = failed.number if failed is not None else command.run
+            self._fail(number, "step" if culprit else _what(command), error, failed, command)
+            if together is not None:
+                self._post_states(together)
         self._report_status(now=True)
+
+    def _say(self, command: Command, run: Run) -> None:
+        together = self._with(run)
+        phase = run.phase
+        self._carry_out(command, run, together)
+        if phase and not run.phase and isinstance(command, Save | Poke | Act):
+            together.level()
+            self._post_states(together)  # the step under way was finished for it
+        for each in together.runs:
+            self._flush(each, force=not each.playing)
 
     def _open(self, command: Open) -> None:
         from engine import checkpoint
@@ -262,7 +294,7 @@ class Session:
         if curves:
             with self._lock:
                 self._metrics.append(MetricBatch(command.run, curves))
-        self._post_state(run)
+        self._post_states(self._with(run))
 
     def _branch(self, command: Branch) -> None:
         from engine.lab import LabError
@@ -280,24 +312,22 @@ class Session:
         self._runs[command.run] = run
         self._post(run.opened())
         self._post_all(changed)
-        self._post_state(run)
+        self._post_states(self._with(run))
 
-    def _carry_out(self, command: Command, run: Run) -> None:
+    def _carry_out(self, command: Command, run: Run, together: lockstep.Lockstep) -> None:
         match command:
-            case Play():
-                run.playing = True
-                self._post_state(run)
-            case Pause():
-                run.playing = False
-                self._post_state(run)
-            case StepOnce():
-                run.playing = False
-                run.step_once()
-                self._post_state(run)
-            case MicroStep():
-                run.playing = False
-                run.micro_step()
-                self._post_state(run)
+            case Play() | Pause():
+                together.play(isinstance(command, Play))
+                self._post_states(together)
+            case StepOnce() | MicroStep():
+                together.play(False)
+                together.step_once() if isinstance(command, StepOnce) else together.micro_step()
+                self._post_states(together)
+            case Lockstep():
+                self._tie(command, run)
+            case Together(commands=commands):
+                for each in commands:
+                    self._guarded(each)
             case Set():
                 self._post_all(run.set(command))
             case Poke():
@@ -307,7 +337,8 @@ class Session:
             case Look(views=views, drawn=drawn):
                 run.watcher.look(views, dict(drawn))
             case Speed(steps_per_second=speed):
-                run.speed = speed
+                for each_run in together.runs:
+                    each_run.speed = speed
             case Budget(share=share):
                 run.budget = min(1.0, max(0.01, share))
             case Save():
@@ -315,16 +346,40 @@ class Session:
             case Export():
                 self._export(command, run)
             case GoBack():
-                self._post_all(run.go_back())
+                self._post_all(together.go_back(run))
             case Close():
+                self._free(run)
                 del self._runs[run.number]
                 self._post(Closed(run.number))
             case _:
                 self._post(Log(run.number, f"unknown command {type(command).__name__}"))
 
-    def _post_state(self, run: Run) -> None:
-        """Whether a run trains or stands still; its status goes along, as none may follow for a long time."""
-        self._post(run.state_event())
+    def _tie(self, command: Lockstep, run: Run) -> None:
+        from engine import lockstep
+        from engine.lab import LabError
+
+        runs = [self._runs[number] for number in command.runs if number in self._runs]
+        if len({each.lab.step_count for each in runs}) > 1:
+            raise LabError("runs that stand at different steps cannot advance together")
+        for each in (run, *runs):
+            self._free(each)
+        if len(runs) > 1:
+            playing = any(each.playing for each in runs)
+            self._tied.append(lockstep.Lockstep(runs))
+            self._tied[-1].play(playing)
+            self._post_states(self._tied[-1])
+
+    def _free(self, run: Run) -> None:
+        """It advances alone again; so does the last one that is left."""
+        for tied in self._tied:
+            if run in tied.runs:
+                tied.runs.remove(run)
+        self._tied = [tied for tied in self._tied if len(tied.runs) > 1]
+
+    def _post_states(self, together: lockstep.Lockstep) -> None:
+        """Whether runs train or stand still; their status goes along, as none may follow for a long time."""
+        for run in together.runs:
+            self._post(run.state_event())
         self._report_status(now=True)
 
     def _post_all(self, events: list[Event]) -> None:

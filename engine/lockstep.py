@@ -1,0 +1,104 @@
+"""Runs that advance together, step for step, so that what differs between them can be seen at any moment.
+
+They take turns as all runs of a session do, each with its own RNG, so each has the bits it would have alone. Between
+two commands all have done equally many steps; only an error within a step leaves some of them one turn ahead, and
+those behind go first when training goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from engine.messages import Event
+from engine.run import Run
+
+LONGEST_BURST = 64  # steps of one run before it is the next one's turn: taking turns costs tiny networks something
+
+
+class Lockstep:
+    """Moves its runs; a single one is the simplest case. Every method may raise what a step raises."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self.runs = list(runs)
+        self._burst = 1
+        self._moving: Run | None = None
+
+    @property
+    def playing(self) -> bool:
+        return all(run.playing for run in self.runs)
+
+    def play(self, on: bool) -> None:
+        """Let all train, or stand still."""
+        for run in self.runs:
+            run.playing = on
+
+    def wait(self) -> float:
+        """Seconds until the next step is due at the chosen speed."""
+        return max(run.wait() for run in self.runs)
+
+    def take_culprit(self) -> Run | None:
+        """The run whose step raised, if that is why a method did."""
+        culprit, self._moving = self._moving, None
+        return culprit
+
+    def _each(self, move: Callable[[Run], None], steps: int | None = None) -> None:
+        """Move each run in its turn, or only those that have done fewer steps."""
+        for run in self.runs:
+            if steps is None or run.lab.step_count < steps:
+                self._moving = run
+                move(run)
+        self._moving = None
+
+    def _most(self) -> int:
+        return max(run.lab.step_count for run in self.runs)
+
+    def level(self) -> bool:
+        """Bring all to the step of the foremost; False where they were there."""
+        most = self._most()
+        if all(run.lab.step_count == most for run in self.runs):
+            return False
+        self._each(lambda run: run.reach(most), most)
+        return True
+
+    def work(self, seconds: float, interrupted: Callable[[], bool]) -> None:
+        """Train for about so long, in bursts of equally many steps. Commands are looked at only where all are level."""
+        self.level()
+        begun = time.perf_counter()
+        if self.runs[0].speed:
+            for run in self.runs:
+                run.pace(begun)
+            self._burst = 1
+        while True:
+            target, at = self._most() + self._burst, time.perf_counter()
+            self._each(lambda run, target=target: run.reach(target))  # type: ignore[misc]
+            now = time.perf_counter()
+            if now - at > seconds / 2:
+                self._burst = max(1, self._burst // 2)
+            elif (now - at) * 4 < seconds:
+                self._burst = min(self._burst * 2, LONGEST_BURST)
+            if self.runs[0].speed or now - begun >= seconds or interrupted():
+                return
+
+    def step_once(self) -> None:
+        """Finish the step under way, or do one more; after an error, those behind catch up."""
+        if not self.level():
+            self._each(Run.step_once)
+
+    def micro_step(self) -> None:
+        """Go on to the next phase. Where one is at its step's end the others finish theirs."""
+        if not self.level():
+            self._each(Run.micro_step)
+            self.level()
+
+    def go_back(self, first: Run) -> list[Event]:
+        """Return to the last state of `first` known to be finite, all to the same step."""
+        events = first.go_back()
+        step = first.lab.step_count
+
+        def follow(run: Run) -> None:
+            if run is not first:
+                events.extend(run.go_back(step))
+
+        self._each(follow)
+        return events
