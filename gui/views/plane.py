@@ -255,7 +255,7 @@ class Plane(ViewWidget):
         marks_x = ticks(x0, x1, 1, step=step)
         most = int(area.height() / 16) + 1
         step_y = tick_step(y0, y1, int(area.height() / 55) or 1, most)
-        if self.equal and step and (y1 - y0) / step <= most:
+        if self.equal and step and 3 <= len(_multiples(step, y0, y1)) <= most:
             step_y = step  # the same distances on both axes
         marks_y = ticks(y0, y1, 1, step=step_y)
         if grid:
