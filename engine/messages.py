@@ -109,7 +109,6 @@ class Close:
 
 
 @dataclass(frozen=True)
-@dataclass(frozen=True)
 class Lockstep:
     """Tie runs that have done equally many steps: Play, Pause, StepOnce, MicroStep, Speed and GoBack to one of them
     act on all, and between two commands all have done equally many steps. An error or a divergence in one pauses all.
@@ -130,6 +129,7 @@ class Together:
     commands: tuple[Command, ...]
 
 
+@dataclass(frozen=True)
 class Play:
     run: int
 
@@ -248,9 +248,9 @@ Command = (
     Open
     | Branch
     | Close
-    | Play
     | Lockstep
     | Together
+    | Play
     | Pause
     | StepOnce
     | MicroStep
@@ -276,6 +276,7 @@ class Opened:
     lab: LabInfo
     step: int
     facts: Mapping[str, str]
+    marks: tuple[Mark, ...] = ()  # what changed the experiment before that step: it goes on from a file, or branched
 
 
 @dataclass(frozen=True)
@@ -300,7 +301,8 @@ class Paused:
 
 @dataclass(frozen=True)
 class Changed:
-    """A hyperparameter took effect: a flag on the curves (not for those that only change what is shown)."""
+    """A hyperparameter took effect. `mark` is None where the experiment is none other for it: a hyperparameter that
+    only changes what is shown, or one that is again what it was because the run went back."""
 
     run: int
     step: int
@@ -308,6 +310,7 @@ class Changed:
     old: Value
     new: Value
     view_only: bool = False
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True)
@@ -317,6 +320,7 @@ class Edited:
     run: int
     step: int
     what: str
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True)
@@ -340,10 +344,11 @@ class Exported:
 
 @dataclass(frozen=True)
 class WentBack:
-    """The run stands again at an earlier `step`; metrics after it are void."""
+    """The run stands again at an earlier `step`; metrics after it are void. `marks` are those that remain."""
 
     run: int
     step: int
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True)

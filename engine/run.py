@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine import checkpoint, device, hyperparameters, marks
+from engine import checkpoint, device, marks
 from engine.discovery import load_lab
 from engine.hyperparameters import hyperparameters_of, make_params, values_of
 from engine.lab import Lab, LabError, Metrics, actions_of, advance, describe, start, views_of
@@ -70,6 +70,7 @@ class Run:
         self._stepping: Generator[str, None, Metrics | None] | None = None
         self._pending: list[Set] = []
         self.marks: list[Mark] = []  # what changed the experiment so far
+        self.inherited = 0  # how many of them came with the file that it goes on from
         self._script = list(script)  # what is to change it as it did before
         self.applied: list[Event] = []  # changes that took effect within a step; the session sends and empties it
         self._next_step_at = 0.0
@@ -86,23 +87,14 @@ class Run:
     # ------------------------------------------------------------------------------------------ stepping
 
     def opened(self) -> Opened:
-        return Opened(self.number, self.spec, self.info, self.lab.step_count, self.lab.facts())
+        return Opened(
+            self.number, self.spec, self.info, self.lab.step_count, self.lab.facts(), tuple(self.marks)
+        )
 
     def wait(self) -> float:
         """Seconds until the next step is due at the chosen speed."""
         return max(0.0, self._next_step_at - time.perf_counter()) if self.speed else 0.0
 
-    def work(self, seconds: float, interrupted: Callable[[], bool]) -> None:
-        """Train for about so long; return early, even within a step, when a command waits.
-
-        The clock is read once per burst of steps: reading it at each would cost tiny networks several percent.
-        """
-        self._enter()
-        before, at = self.lab.step_count, time.perf_counter()
-        try:
-            if self.speed:
-                self.pace(at)
-                self._finish_step(interrupted)
     def pace(self, now: float) -> None:
         """A step is done at the chosen speed: when the next one is due."""
         if self.speed:
@@ -121,6 +113,17 @@ class Run:
             self._leave()
             self._rate.add(self.lab.step_count - before)
 
+    def work(self, seconds: float, interrupted: Callable[[], bool]) -> None:
+        """Train for about so long; return early, even within a step, when a command waits.
+
+        The clock is read once per burst of steps: reading it at each would cost tiny networks several percent.
+        """
+        self._enter()
+        before, at = self.lab.step_count, time.perf_counter()
+        try:
+            if self.speed:
+                self.pace(at)
+                self._finish_step(interrupted)
             else:
                 self._work_freely(seconds, at, interrupted)
         finally:
@@ -191,12 +194,13 @@ class Run:
         done = marks.apply(self.lab, mark)
         self.marks.append(done)
         if done.kind == "set":
-            self.applied.append(Changed(self.number, done.step, done.name, done.old, done.new))
+            self.applied.append(Changed(self.number, done.step, done.name, done.old, done.new, mark=done))
         else:
-            self.applied.append(Edited(self.number, done.step, done.text))
+            self.applied.append(Edited(self.number, done.step, done.text, done))
 
-    def _mark(self, mark: Mark) -> None:
+    def _mark(self, mark: Mark) -> Mark:
         self.marks.append(dataclasses.replace(mark, step=self.lab.step_count))
+        return self.marks[-1]
 
     def _end_step(self, metrics: Metrics | None) -> None:
         self._stepping, self.phase = None, ""
@@ -260,9 +264,9 @@ class Run:
     def _apply(self, command: Set, view_only: bool) -> Event:
         old, new = marks.set_value(self.lab, command.name, command.value)
         self.watcher.changed()
-        if not view_only:
-            self._mark(Mark(0, "set", command.name, f"{command.name} = {new}", old, new))
-        return Changed(self.number, self.lab.step_count, command.name, old, new, view_only)
+        text = f"{command.name} = {new}"
+        mark = None if view_only else self._mark(Mark(0, "set", command.name, text, old, new))
+        return Changed(self.number, self.lab.step_count, command.name, old, new, view_only, mark)
 
     def _apply_pending(self) -> None:
         pending, self._pending = self._pending, []
@@ -280,8 +284,8 @@ class Run:
             self.watcher.changed(restart=True)
             return []
         self._between_steps(lambda: handler(self.lab, command.gesture))
-        self._mark(Mark(0, "edit", command.view, view.description.title, gesture=command.gesture))
-        return [Edited(self.number, self.lab.step_count, view.description.title)]
+        mark = self._mark(Mark(0, "edit", command.view, view.description.title, gesture=command.gesture))
+        return [Edited(self.number, mark.step, mark.text, mark)]
 
     def act(self, command: Act) -> list[Event]:
         """Press a button."""
@@ -292,8 +296,8 @@ class Run:
             self.watcher.changed(restart=True)
             return []
         self._between_steps(lambda: action.method(self.lab))
-        self._mark(Mark(0, "action", command.action, action.title))
-        return [Edited(self.number, self.lab.step_count, action.title)]
+        mark = self._mark(Mark(0, "action", command.action, action.title))
+        return [Edited(self.number, mark.step, mark.text, mark)]
 
     def _between_steps(self, change: Callable[[], Any]) -> None:
         self.finish_step()
@@ -393,9 +397,14 @@ class Run:
         self._script.clear()
         good = self.snapshots.nearest(self._trusted if step is None else step)
         assert good is not None
+        since = [mark for mark in self.marks[good.marks :] if step is not None and mark.step < step]
         self.restore(good)
+        if step is not None:
+            self._script = since
+            self.reach(step)
+            self._metrics, self.applied = [], []
         step = self.lab.step_count
-        events: list[Event] = [WentBack(self.number, step)]
+        events: list[Event] = [WentBack(self.number, step, tuple(self.marks))]
         for name, value in values_of(self.lab.hp).items():
             if value != before[name]:
                 view_only = hyperparameters_of(self.lab.hp)[name].view
@@ -404,12 +413,7 @@ class Run:
 
     def status(self, now: float) -> Status:
         epoch = self.lab.step_count / self.lab.steps_per_epoch if self.lab.steps_per_epoch else None
-        since = [mark for mark in self.marks[good.marks :] if step is not None and mark.step < step]
         return Status(
-        if step is not None:
-            self._script = since
-            self.reach(step)
-            self._metrics, self.applied = [], []
             self.number,
             self.lab.step_count,
             epoch,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import math
 import queue
 import threading
@@ -285,7 +286,8 @@ class Session:
                 spec = RunSpec(spec.lab, spec.hyperparameters, spec.dataset, spec.seed, command.spec.device)
                 run = Run(command.run, spec, **self._limits)
                 run.restore(snapshot)
-                run.origin, run.resumed = run.spec, command.resume
+                run.origin, run.resumed, run.inherited = run.spec, command.resume, snapshot.marks
+                run.marks = list(snapshot.history)
         except DataMissing as missing:
             self._post(NeedsData(command.run, command.spec, missing.dataset, str(missing)))
             return
@@ -307,10 +309,11 @@ class Session:
         run = Run(command.run, parent.spec, **self._limits)
         run.restore(snapshot)
         run.marks = parent.marks[: snapshot.marks]
-        run.origin, run.resumed = parent.origin, parent.resumed
+        run.origin, run.resumed, run.inherited = parent.origin, parent.resumed, parent.inherited
+        opened = run.opened()
         changed = [e for name, value in command.hyperparameters.items() for e in run.set(Set(command.run, name, value))]
         self._runs[command.run] = run
-        self._post(run.opened())
+        self._post(opened)
         self._post_all(changed)
         self._post_states(self._with(run))
 
@@ -389,7 +392,7 @@ class Session:
     def _save(self, command: Save, run: Run) -> None:
         from engine import checkpoint
 
-        snapshot = run.snapshot()
+        snapshot = dataclasses.replace(run.snapshot(), history=tuple(run.marks))
         checkpoint.save(command.path, run.spec, snapshot, command.metrics)
         self._post(Saved(run.number, snapshot.step, command.path))
 
