@@ -11,13 +11,14 @@ from engine.data import DataError
 from engine.discovery import UnknownLab
 from engine.hyperparameters import HyperparameterError
 from engine.lab import Lab, LabError, modules_of
+from engine.own_labs import BrokenLab
 
 
 def explain(error: Exception, lab: Lab | None) -> tuple[str, bool]:
     """A summary of one or two sentences, and whether the viewer can act on it without a traceback."""
     if isinstance(error, torch.OutOfMemoryError):
         return _out_of_memory(lab), True
-    if isinstance(error, LabError | DataError | HyperparameterError | UnknownLab | CheckpointError):
+    if isinstance(error, LabError | DataError | HyperparameterError | UnknownLab | BrokenLab | CheckpointError):
         return str(error), True
     if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -22,9 +22,19 @@ from engine.hyperparameters import HyperparameterError, make_params, parse_setti
 from engine.lab import Lab, LabError, Metrics, Proof, advance, hyperparameters, start
 from engine.messages import Mark, RunSpec
 from engine.metrics import columns_of
+from engine.own_labs import BrokenLab
 from engine.recorder import MetricHistory
 from engine.watch import rng_state, set_rng_state, watching
 
+USERS_ERRORS = (
+    UnknownLab,
+    BrokenLab,
+    HyperparameterError,
+    LabError,
+    DataError,
+    checkpoint.CheckpointError,
+    marks.MarkError,
+)
 FLUSHED = 512  # steps whose metrics are turned into numbers at a time
 
 
@@ -37,7 +47,7 @@ def _plainly() -> Iterator[None]:
     """Turn the errors that a user can mend into WrongInput."""
     try:
         yield
-    except (UnknownLab, HyperparameterError, LabError, DataError, checkpoint.CheckpointError, marks.MarkError) as error:
+    except USERS_ERRORS as error:
         raise WrongInput(str(error)) from error
     except OSError as error:
         raise WrongInput(f"{error.filename or 'file'}: {error.strerror or error}") from error
@@ -49,34 +59,39 @@ def list_labs(options: Namespace) -> int:
         for card in catalogue():
             print(f"{card.id:18} {card.chapter:14} {card.title} - {card.summary}")
         return 0
-    labs = [
-        {
-            "id": card.id,
-            "title": card.title,
-            "chapter": card.chapter,
-            "summary": card.summary,
-            "datasets": list(load_lab(card.id).datasets),
-            "hyperparameters": [
-                {
-                    "name": hp.name,
-                    "kind": hp.kind,
-                    "default": hp.default,
-                    "low": hp.low if hp.kind in ("real", "integer") else None,
-                    "high": hp.most if hp.kind in ("real", "integer") else None,
-                    "choices": list(hp.choices),
-                    "log": hp.log,
-                    "acts": "view" if hp.view else "live" if hp.live else "restart",
-                    "unit": hp.unit,
-                    "label": hp.label,
-                    "help": hp.help,
-                }
-                for hp in hyperparameters(load_lab(card.id)).values()
-            ],
-        }
-        for card in catalogue()
-    ]
-    print(json.dumps(labs, indent=2))
+    print(json.dumps([_described(card) for card in catalogue()], indent=2))
     return 0
+
+
+def _described(card: Card) -> dict[str, Any]:
+    about: dict[str, Any] = {
+        "id": card.id,
+        "title": card.title,
+        "chapter": card.chapter,
+        "summary": card.summary,
+    }
+    try:
+        lab_class = load_lab(card.id)
+    except BrokenLab as error:
+        return {**about, "problem": str(error)}
+    about["datasets"] = list(lab_class.datasets)
+    about["hyperparameters"] = [
+        {
+            "name": hp.name,
+            "kind": hp.kind,
+            "default": hp.default,
+            "low": hp.low if hp.kind in ("real", "integer") else None,
+            "high": hp.most if hp.kind in ("real", "integer") else None,
+            "choices": list(hp.choices),
+            "log": hp.log,
+            "acts": "view" if hp.view else "live" if hp.live else "restart",
+            "unit": hp.unit,
+            "label": hp.label,
+            "help": hp.help,
+        }
+        for hp in hyperparameters(lab_class).values()
+    ]
+    return about
 
 
 def run(options: Namespace) -> int:
@@ -247,7 +262,10 @@ def check(options: Namespace) -> int:
     failed = 0
     for card in _chosen(options.lab):
         begun = time.perf_counter()
-        problems = [f"{f.what}: {f.problem}" for f in check_lab(load_lab(card.id), card.id) if f.problem]
+        try:
+            problems = [f"{f.what}: {f.problem}" for f in check_lab(load_lab(card.id), card.id) if f.problem]
+        except BrokenLab as error:
+            problems = [str(error)]
         failed += bool(problems)
         verdict = "; ".join(problems) if problems else f"keeps the contract ({time.perf_counter() - begun:.1f} s)"
         print(f"{card.id:18} {'FAILS  ' if problems else 'ok     '} {verdict}", flush=True)
@@ -263,7 +281,12 @@ def prove(options: Namespace) -> int:
     """Train each lab as its proof says, measure, and compare with the bar."""
     failed = 0
     for card in _chosen(options.lab):
-        lab_class = load_lab(card.id)
+        try:
+            lab_class = load_lab(card.id)
+        except BrokenLab as error:
+            failed += 1
+            print(f"{card.id:18} FAILED  {error}", flush=True)
+            continue
         proof = lab_class.proof
         if proof is None:
             print(f"{card.id:18} has no figure to prove", flush=True)

@@ -12,6 +12,7 @@ from these declarations. ``live`` hyperparameters act at the next training step 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Mapping
@@ -201,6 +202,16 @@ def make_params(params: type[Any], values: Mapping[str, Any]) -> Any:
             raise HyperparameterError(f"there is no hyperparameter {name!r}; there are: {known}")
         checked[name] = declared[name].check(value)
     return params(**checked)
+
+
+def fitting(params: type[Any], values: Mapping[str, Value]) -> dict[str, Value]:
+    """Those of `values` that `params` still knows and allows: a lab's code may have changed since they were set."""
+    declared, found = hyperparameters_of(params), {}
+    for name, value in values.items():
+        with contextlib.suppress(HyperparameterError):
+            if name in declared:
+                found[name] = declared[name].check(value)
+    return found
 
 
 def parse_settings(params: type[Any], settings: list[str]) -> dict[str, Value]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine import checkpoint, device, marks
+from engine import checkpoint, device, hyperparameters, marks
 from engine.discovery import load_lab
 from engine.hyperparameters import hyperparameters_of, make_params, values_of
 from engine.lab import Lab, LabError, Metrics, actions_of, advance, describe, start, views_of
@@ -48,10 +48,21 @@ class Run:
     """A lab in training. Every method may raise what the lab raises; the session reports it."""
 
     def __init__(
-        self, number: int, spec: RunSpec, *, threads: int = 0, memory: int = MEMORY, script: tuple[Mark, ...] = ()
+        self,
+        number: int,
+        spec: RunSpec,
+        *,
+        threads: int = 0,
+        memory: int = MEMORY,
+        script: tuple[Mark, ...] = (),
+        fitting: bool = False,
     ) -> None:
         self.number = number
         lab_class = load_lab(spec.lab)
+        if fitting:
+            dataset = spec.dataset if spec.dataset in lab_class.datasets or lab_class.accepts else ""
+            values = hyperparameters.fitting(lab_class.Params, spec.hyperparameters)
+            spec = dataclasses.replace(spec, hyperparameters=values, dataset=dataset)
         hp = make_params(lab_class.Params, spec.hyperparameters)
         where = device.choose(spec.device)
         self.threads = device.threads_for(lab_class, threads)
@@ -87,9 +98,7 @@ class Run:
     # ------------------------------------------------------------------------------------------ stepping
 
     def opened(self) -> Opened:
-        return Opened(
-            self.number, self.spec, self.info, self.lab.step_count, self.lab.facts(), tuple(self.marks)
-        )
+        return Opened(self.number, self.spec, self.info, self.lab.step_count, self.lab.facts(), tuple(self.marks))
 
     def wait(self) -> float:
         """Seconds until the next step is due at the chosen speed."""

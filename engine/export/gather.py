@@ -102,7 +102,9 @@ class Gatherer:
 
     def module(self, name: str) -> Module:
         """A module of the project, read once."""
-        if name not in self._modules:
+        if name == self.lab[0] and name not in self._modules:  # its text is at hand, and may lie anywhere
+            self._modules[name] = Module(name, self._prepare(name, ""))
+        elif name not in self._modules:
             path = ROOT.joinpath(*name.split("."))
             package = path.is_dir()
             path = path / "__init__.py" if package else path.with_suffix(".py")

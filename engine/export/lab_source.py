@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import re
+import sys
 
 from engine.data.plane import SETS
 from engine.discovery import Card
@@ -33,7 +35,7 @@ class LabSource:
     def __init__(
         self, card: Card, lab_class: type[Lab], values: dict[str, Value], dataset: str, also: set[str]
     ) -> None:
-        self.card, self.params = card, lab_class.Params.__name__
+        self.card, self.params, self._lab = card, lab_class.Params.__name__, lab_class
         self.in_phases = False  # step() remains a generator
         self._dataset = dataset
         self._declared, self._values = hyperparameters_of(lab_class.Params), values
@@ -96,7 +98,8 @@ class LabSource:
             return
         if step.returns is not None and ast.unparse(step.returns) == "Step":
             returns = any(isinstance(each, ast.Return) for each in ast.walk(step))
-            edits.replace(step.returns, "Metrics | None" if returns else "None")
+            metrics = "Metrics" if re.search(r"import .*\bMetrics\b", self.source) else "dict"
+            edits.replace(step.returns, f"{metrics} | None" if returns else "None")
         self.source = edits.done()
 
     # --------------------------------------------------------------------------------------------- gathering
@@ -160,7 +163,9 @@ class LabSource:
                 if isinstance(given, ast.Constant):
                     return given.value
                 if isinstance(given, ast.Name):
-                    return getattr(importlib.import_module(name), given.id)
+                    in_lab = name == self.card.module
+                    module = sys.modules[self._lab.__module__] if in_lab else importlib.import_module(name)
+                    return getattr(module, given.id)
                 raise ScriptError(f"it is not known what {ast.unparse(call)} loads")
         return None
 
