@@ -46,6 +46,15 @@ def _key(standard: QKeySequence.StandardKey, fallback: str) -> QKeySequence:
     return keys[0] if keys else QKeySequence(fallback)
 
 
+def _close_what_lies_over() -> None:
+    """Menus and dialogs run loops of their own, which must end before the widgets that began them are gone."""
+    from PySide6.QtWidgets import QApplication
+
+    for topmost in (QApplication.activePopupWidget, QApplication.activeModalWidget):
+        while (widget := topmost()) is not None and widget.close():
+            pass
+
+
 class MainWindow(QMainWindow):
     """One per application. `warm_up` loads the engine in the background once the window is painted."""
 
@@ -392,6 +401,7 @@ class MainWindow(QMainWindow):
         self.settings.geometry = self.saveGeometry()
         self.settings.sync()
         self.hide()  # at once: the worker may be in the middle of a long step
+        _close_what_lies_over()
         crash_log.on_exception(None)
         if self.workbench is not None:
             self.workbench.autosave.close()
