@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.messages import RunSpec, Series
+from engine.messages import Mark, RunSpec, Series
 
 if TYPE_CHECKING:
     import torch
 
     from engine.lab import Lab
 
-VERSION = 1
+VERSION = 2  # 1 kept no marks
 SUFFIX = ".deepscope"
 MEMBERS = ("session.json", "tensors.safetensors")
 LARGEST_JSON = 64 << 20
@@ -46,6 +46,7 @@ class Snapshot:
     state: Mapping[str, Any]
     rng: tuple[torch.Tensor, torch.Tensor | None]
     marks: int = 0  # how many changes of the experiment came before it: some may have come at the same step, later
+    history: tuple[Mark, ...] = ()  # those changes, where it comes from a file or goes into one
 
 
 class Header(BaseModel):
@@ -54,7 +55,7 @@ class Header(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     format: Literal["deepscope"]
-    version: int = Field(ge=1, le=VERSION)
+    version: int = Field(ge=VERSION, le=VERSION)  # once it is migrated
     lab: str
     hyperparameters: dict[str, float | int | str | bool]
     dataset: str
@@ -64,6 +65,7 @@ class Header(BaseModel):
     state: Any
     rng: Any
     metrics: Any
+    marks: list[Any]
 
     def spec(self) -> RunSpec:
         return RunSpec(self.lab, self.hyperparameters, self.dataset, self.seed, self.device)
@@ -218,6 +220,8 @@ def save(path: Path, spec: RunSpec, snapshot: Snapshot, metrics: Series | None =
     import torch
     from safetensors.torch import save as to_bytes
 
+    from engine.marks import encode
+
     curves = {name: [torch.tensor(column) for column in columns] for name, columns in (metrics or {}).items()}
     tensors: dict[str, Any] = {}
     header = Header(
@@ -232,6 +236,7 @@ def save(path: Path, spec: RunSpec, snapshot: Snapshot, metrics: Series | None =
         state=_flatten(snapshot.state, tensors),
         rng=_flatten(snapshot.rng, tensors),
         metrics=_flatten(curves, tensors),
+        marks=[encode(mark) for mark in snapshot.history],
     )
     with writing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(MEMBERS[0], json.dumps(header.model_dump(), separators=(",", ":")))
@@ -279,13 +284,20 @@ def _members(path: Path) -> list[bytes]:
         raise CheckpointError(f"{path.name} is not a Deepscope file, or is damaged: {error}") from error
 
 
+def _migrated(raw: Any) -> Any:
+    """The description of a file of an earlier version, as this one writes it."""
+    if isinstance(raw, dict) and raw.get("version") == 1:
+        return {**raw, "version": 2, "marks": []}
+    return raw
+
+
 def _header(path: Path, data: bytes) -> Header:
     try:
         raw = json.loads(data)
         version = raw.get("version") if isinstance(raw, dict) else None
         if isinstance(version, int) and version > VERSION:
             raise CheckpointError(f"{path.name} was written by a newer Deepscope (format {version})")
-        return Header.model_validate(raw)
+        return Header.model_validate(_migrated(raw))
     except CheckpointError:
         raise
     except (ValueError, RecursionError) as error:
@@ -308,6 +320,8 @@ def load(path: Path) -> tuple[RunSpec, Snapshot, Series]:
     """Read a checkpoint: its run, its state and the curves kept with it. Raises CheckpointError."""
     from safetensors.torch import load as from_bytes
 
+    from engine.marks import decode
+
     described, packed = _members(path)
     header = _header(path, described)
     try:
@@ -315,7 +329,8 @@ def load(path: Path) -> tuple[RunSpec, Snapshot, Series]:
         state = _unflatten(header.state, tensors)
         cpu, accelerator = _unflatten(header.rng, tensors)
         metrics = {str(name): _series(*columns) for name, columns in _unflatten(header.metrics, tensors).items()}
-        snapshot = Snapshot(header.step, header.hyperparameters, dict(state), (cpu, accelerator))
+        marks = tuple(decode(told) for told in header.marks)
+        snapshot = Snapshot(header.step, header.hyperparameters, dict(state), (cpu, accelerator), len(marks), marks)
     except Exception as error:  # whatever a forged file provokes: nothing has been touched yet
         raise CheckpointError(f"{path.name} is damaged: its state cannot be understood") from error
     return header.spec(), snapshot, metrics

@@ -14,7 +14,8 @@ import torch
 
 from engine import checkpoint
 from engine.checkpoint import CheckpointError, Snapshot, same
-from engine.messages import RunSpec
+from engine.messages import Mark, RunSpec
+from engine.payloads import WeightEdit
 
 STATE = {
     "net": {"weight": torch.arange(12.0).reshape(3, 4), "steps": torch.tensor(7)},
@@ -142,3 +143,37 @@ def test_bombs_strangers_and_missing_files_are_refused(saved: Path, tmp_path: Pa
         checkpoint.load(tmp_path / "other.deepscope")
     with pytest.raises(CheckpointError, match="cannot be read"):
         checkpoint.load(tmp_path)
+
+
+MARKS = (
+    Mark(3, "set", "learning_rate", "learning_rate = 0.1", 0.01, 0.1),
+    Mark(7, "edit", "layer1", "Layer 1", gesture=WeightEdit(0, 1, 1, 0.25)),
+    Mark(7, "action", "fool", "Fool it"),
+)
+
+
+def test_what_changed_the_run_is_kept_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "run.deepscope"
+    rng = torch.get_rng_state(), None
+    checkpoint.save(path, SPEC, Snapshot(42, SPEC.hyperparameters, STATE, rng, len(MARKS), MARKS))
+    _, snapshot, _ = checkpoint.load(path)
+    assert (snapshot.marks, snapshot.history) == (3, MARKS)
+    with pytest.raises(CheckpointError, match="cannot be understood"):
+        checkpoint.load(rewritten(path, edited(marks=[{"step": 3, "kind": "magic"}])))
+
+
+def test_a_file_of_version_1_opens_and_one_of_version_3_does_not(saved: Path) -> None:
+    def as_version_1(data: bytes) -> bytes:
+        header = json.loads(data)
+        del header["marks"]
+        return json.dumps({**header, "version": 1}).encode()
+
+    old = rewritten(saved, as_version_1)
+    spec, snapshot, _ = checkpoint.load(old)
+    assert spec == checkpoint.read_spec(old) == SPEC
+    assert (snapshot.step, snapshot.history) == (42, ())
+    assert same(dict(snapshot.state), STATE)
+    with pytest.raises(CheckpointError, match=r"newer Deepscope \(format 3\)"):
+        checkpoint.read_spec(rewritten(saved, edited(version=3)))
+    with pytest.raises(CheckpointError, match="cannot be understood"):
+        checkpoint.read_spec(rewritten(saved, edited(version=0)))

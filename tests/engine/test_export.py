@@ -115,6 +115,19 @@ def until(session: Session, *wanted: type[Any]) -> Any:
     raise AssertionError(f"no {wanted} came")
 
 
+def heard(session: Session) -> list[Any]:
+    """All that happens until what was asked for so far is done."""
+    session.send(m.Export(1, "command"))
+    events: list[Any] = []
+    deadline = time.monotonic() + 30
+    while not any(isinstance(event, m.Exported) and event.run == 1 for event in events):
+        assert time.monotonic() < deadline
+        events += session.news().events
+        threading.Event().wait(0.002)
+    assert not [event for event in events if isinstance(event, m.Failed)]
+    return events
+
+
 def steps(session: Session, count: int) -> None:
     for _ in range(count):
         session.send(m.StepOnce(1))
@@ -219,6 +232,42 @@ def test_a_branch_knows_the_beginning(session: Session) -> None:
     session.send(m.Export(2, "command"))
     told = until(session, m.Exported)
     assert told.text.endswith("--seed 1 --device cpu --at 0:lr=0.4 --steps 1")
+
+
+@pytest.mark.usefixtures("tiny")
+def test_what_changed_a_run_comes_back_with_its_file_and_is_not_repeated_twice(
+    session: Session, tmp_path: Path
+) -> None:
+    changed_run(session)
+    session.send(m.Save(1, tmp_path / "a.deepscope"))
+    told = [event.mark for event in heard(session) if isinstance(event, m.Changed | m.Edited)]
+    assert [mark.kind for mark in told] == ["set", "edit", "set", "action", "set"]
+    session.send(m.Open(2, m.RunSpec("tiny"), resume=tmp_path / "a.deepscope"))
+    opened = until(session, m.Opened)
+    assert [(mark.step, mark.kind, mark.name, mark.old, mark.new) for mark in opened.marks] == [
+        (7, "set", "lr", 0.1 + 0.2, 0.02),
+        (12, "edit", "table", "", ""),
+        (13, "set", "noisy", True, False),
+        (21, "action", "shake", "", ""),
+        (30, "set", "lr", 0.02, 0.05),
+    ]
+    session.send(m.Export(2, "command"))
+    assert "--at" not in until(session, m.Exported).text  # the file holds what came before
+    session.send(m.Set(2, "lr", 0.5))
+    session.send(m.StepOnce(2))
+    session.send(m.Export(2, "command"))
+    assert "--at 30:lr=0.5 --steps 31" in until(session, m.Exported).text
+    session.send(m.Branch(3, 2, 30, {"lr": 0.4}))
+    session.send(m.GoBack(2))
+    events = heard(session)
+    branched = next(event for event in events if isinstance(event, m.Opened))
+    assert branched.marks == opened.marks  # the new value is told of by itself
+    changed = next(event for event in events if isinstance(event, m.Changed) and event.run == 3)
+    assert changed.mark == m.Mark(30, "set", "lr", "lr = 0.4", 0.05, 0.4)
+    back = next(event for event in events if isinstance(event, m.WentBack))
+    assert back.marks == opened.marks
+    reverted = next(event for event in events if isinstance(event, m.Changed) and event.run == 2)
+    assert (reverted.new, reverted.mark) == (0.05, None)
 
 
 def test_threads_are_named_where_they_are_unusual() -> None:
