@@ -202,5 +202,8 @@ def frame_of(side: float, ratio: float, corners: str, line: str) -> QImage:
 def heights(maps: Array) -> Array:
     """(units,) the largest magnitude in each neuron's map (units, h, w). What is next to nothing in its layer counts as
     nothing: a dead neuron stays blank."""
-    sizes = np.abs(np.where(np.isfinite(maps), maps, 0)).max(axis=(1, 2))
+    flat = maps.reshape(len(maps), -1)
+    sizes = np.maximum(flat.max(axis=1), -flat.min(axis=1))
+    if not np.isfinite(sizes).all():
+        sizes = np.abs(np.where(np.isfinite(flat), flat, 0)).max(axis=1)
     return np.maximum(sizes, max(1e-3 * float(sizes.max(initial=0.0)), 1e-12))
