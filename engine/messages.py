@@ -104,7 +104,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Close:
-    """End a run. What was said to it before and still waits is void, unless a Save is among it."""
+    """End a run. What was said to it before and still waits is void, but for Save."""
 
     run: int
 

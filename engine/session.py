@@ -81,7 +81,6 @@ class Session:
         self._limits: Any = {"threads": threads, "memory": memory}
         self.devices: dict[str, str] = {}  # once torch is loaded: what this machine computes on, the fastest first
         self._status_at = 0.0
-        self._saves = 0  # how many wait to be carried out
         self._void: set[int] = set()  # runs that are to be closed as soon as the thread gets there; 0 is all of them
         # daemon, so that an interpreter that exits without quit() reaches atexit; quit() joins in any case
         self._thread = threading.Thread(target=self._main, name="deepscope-session", daemon=True)
@@ -93,15 +92,13 @@ class Session:
     def send(self, command: Command) -> None:
         """Queue a command; it is carried out between two steps or phases.
 
-        Close and Quit make void what still waits before them: a hundred steps asked for by a key held down, or the
-        networks that a slider was dragged past, would hold up the next lab for nobody. Where a Save waits, all is done.
+        Close and Quit make void what still waits before them, but for what is to be saved: a hundred steps asked for
+        by a key held down, or the networks that a slider was dragged past, would hold up the next lab for nobody.
         """
-        with self._lock:
-            if isinstance(command, Save):
-                self._saves += 1
-            elif isinstance(command, Close | Quit) and not self._saves:
+        if isinstance(command, Close | Quit):
+            with self._lock:
                 self._void.add(command.run)
-            self._inbox.put(command)
+        self._inbox.put(command)
 
     def news(self) -> News:
         """All that happened since the last call."""
@@ -138,19 +135,14 @@ class Session:
             if isinstance(command, Quit):
                 break
             if command is not None:
-                if isinstance(command, Close) or self._void.isdisjoint((0, command.run)):
+                if isinstance(command, Close | Save) or self._void.isdisjoint((0, command.run)):
                     self._guarded(command)
-                self._over(command)
+                if isinstance(command, Close):
+                    with self._lock:
+                        self._void.discard(command.run)
             else:
                 self._turn()
         self._runs.clear()
-
-    def _over(self, command: Command) -> None:
-        with self._lock:
-            if isinstance(command, Save):
-                self._saves -= 1
-            elif isinstance(command, Close):
-                self._void.discard(command.run)
 
     def _patience(self) -> float | None:
         """How long to wait for a command: not at all while there is work, for ever when there is none."""
