@@ -19,7 +19,7 @@ from engine.payloads import BarsData, Gesture, HeatmapData, Pick, PointsData, Te
 from engine.views import Bars, Curves, Heatmap, Points, Text
 
 WARM_UP, DECAYED = 100, 2000  # steps: the learning rate rises until the one and falls until the other
-EVERY, WINDOWS, SLICE = 50, 32, 4  # steps between validations, the windows they read, and how many at a time
+EVERY, WINDOWS, SLICE = 50, 16, 4  # steps between validations, the windows they read, and how many at a time
 PART = 1024  # characters sent through at once, so that no phase takes long
 LETTERS = 160  # written to show how far it is
 KINDS = ("vowels", "consonants", "capitals", "all else")
@@ -218,7 +218,7 @@ class GPT(Lab):
             chosen = int(p.multinomial(1))
             new = self.alphabet[chosen]
             text, chances = text + new, [*chances, float(p[chosen])]
-            if i % 20 == 19:
+            if i % 5 == 4:
                 yield
         self.written = text  # what a click on the n-th letter means
         return TextData(tuple(text), [math.nan] * given + chances, ((),) * given + tuple(others), given - 1)

@@ -90,7 +90,8 @@ class LeNet(Lab):
         self.x, self.y = data.train.to(self.device), data.train_labels.to(self.device)  # (N, 1, 28, 28), (N,)
         self.held_out = data.test[mixed].to(self.device)  # (M, 1, 28, 28), mixed so that all slices are alike
         self.answers = data.test_labels[mixed].to(self.device)  # (M,)
-        self.net = Net(self.hp, len(data.classes)).to(self.device)
+        net = Net(self.hp, len(data.classes)).to(self.device)
+        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a sixth faster on CPUs
         self.changed("optimiser")
         self.queue = torch.randperm(len(self.x), device=self.device)  # the order of this epoch
         self.position = self.epoch = 0
