@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+NEEDED = ("title", "chapter", "summary")  # what makes a class a lab
+
 
 @dataclass(frozen=True)
 class Card:
@@ -30,9 +32,9 @@ class Card:
         return self.imported_as or f"engine.labs.{self.path.parent.name}.{self.path.stem}"
 
 
-def _constants(node: ast.ClassDef) -> dict[str, object]:
+def _constants(node: ast.ClassDef) -> dict[str, ast.Constant]:
     """The class attributes that are written as literals: ``a = 1`` and ``a, b = 1, 2``."""
-    found: dict[str, object] = {}
+    found: dict[str, ast.Constant] = {}
     for statement in node.body:
         if not isinstance(statement, ast.Assign):
             continue
@@ -45,7 +47,7 @@ def _constants(node: ast.ClassDef) -> dict[str, object]:
             )
             for name, value in zip(names, values, strict=False):
                 if isinstance(name, ast.Name) and isinstance(value, ast.Constant):
-                    found[name.id] = value.value
+                    found[name.id] = value
     return found
 
 
@@ -67,22 +69,28 @@ def read_whole(path: Path, class_name: str = "") -> Card | None:
     return _find_card(path, path.read_text(encoding="utf-8"), class_name)
 
 
+def title_node(source: str) -> ast.Constant | None:
+    """Where a lab's title is written."""
+    found = _find_lab(source)
+    return found[1]["title"] if found else None
+
+
 def _find_card(path: Path, source: str, class_name: str = "") -> Card | None:
-    for node in ast.parse(source, str(path)).body:
-        if not isinstance(node, ast.ClassDef) or class_name not in ("", node.name):
-            continue
-        constants = _constants(node)
-        if {"title", "chapter", "summary"} <= constants.keys():
-            about = (ast.get_docstring(node) or "").split("\n\n")[0].replace("\n", " ")
-            order = constants.get("order", 50)
-            return Card(
-                path.stem,
-                str(constants["title"]),
-                str(constants["chapter"]),
-                str(constants["summary"]),
-                about,
-                order if isinstance(order, int) else 50,
-                path,
-                node.name,
-            )
+    found = _find_lab(source, class_name)
+    if found is None:
+        return None
+    node, constants = found
+    title, chapter, summary = (str(constants[name].value) for name in NEEDED)
+    about = (ast.get_docstring(node) or "").split("\n\n")[0].replace("\n", " ")
+    order = constants["order"].value if "order" in constants else 50
+    return Card(path.stem, title, chapter, summary, about, order if isinstance(order, int) else 50, path, node.name)
+
+
+def _find_lab(source: str, class_name: str = "") -> tuple[ast.ClassDef, dict[str, ast.Constant]] | None:
+    """The first class that is a lab, or the one of that name, and its literals."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ClassDef) and class_name in ("", node.name):
+            constants = _constants(node)
+            if constants.keys() >= set(NEEDED):
+                return node, constants
     return None

@@ -86,7 +86,6 @@ class Open:
     spec: RunSpec
     resume: Path | None = None
     marks: tuple[Mark, ...] = ()  # what changed a former run, to be repeated at the same steps
-    fitting: bool = False  # leave out what no longer fits the lab, whose code may have changed: it is one's own
 
 
 @dataclass(frozen=True)

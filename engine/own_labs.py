@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import json
 import os
 import re
 import sys
@@ -22,7 +23,7 @@ from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING
 
-from engine.lab_cards import Card, read_whole
+from engine.lab_cards import Card, read_whole, title_node
 
 if TYPE_CHECKING:
     from engine.lab import Lab
@@ -206,3 +207,39 @@ def _lines(path: Path, error: BaseException) -> Iterator[int]:
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if frame.filename == str(path) and frame.lineno:
             yield frame.lineno
+
+
+# ------------------------------------------------------------------ copies
+
+
+def copy_lab(source: Path, name: str) -> Path:
+    """Copy a lab's file into the folder of one's own, under a title that tells them apart. Returns the new file.
+
+    Raises FileExistsError where there is one of that name, ValueError where the name is empty.
+    """
+    stem = re.sub(r"\W+", "_", name.strip().removesuffix(".py")).strip("_")
+    if not stem:
+        raise ValueError("a lab needs a name")
+    text = source.read_text(encoding="utf-8")
+    folder = labs_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{stem}.py"
+    with target.open("x", encoding="utf-8") as file:
+        file.write(_retitled(text))
+    return target
+
+
+def free_name(source: Path) -> str:
+    """A name for a copy of a lab that no file of the folder has."""
+    names = itertools.chain([f"my_{source.stem}"], (f"my_{source.stem}_{n}" for n in itertools.count(2)))
+    return next(name for name in names if not (labs_folder() / f"{name}.py").exists())
+
+
+def _retitled(text: str) -> str:
+    lines = text.encode().splitlines(keepends=True)  # ast counts bytes
+    node = title_node(text)
+    if node is not None and node.end_lineno == node.lineno:
+        line = lines[node.lineno - 1]
+        title = json.dumps(f"{node.value} (mine)", ensure_ascii=False).encode()
+        lines[node.lineno - 1] = line[: node.col_offset] + title + line[node.end_col_offset :]
+    return b"".join(lines).decode()

@@ -34,6 +34,7 @@ from engine.messages import (
     WentBack,
 )
 from engine.metrics import columns_of
+from engine.own_labs import is_own
 from engine.tape import Reel, size_of
 from engine.watch import no_trace, rng_state, set_rng_state
 from engine.watcher import Rate, Watcher
@@ -55,11 +56,10 @@ class Run:
         threads: int = 0,
         memory: int = MEMORY,
         script: tuple[Mark, ...] = (),
-        fitting: bool = False,
     ) -> None:
         self.number = number
         lab_class = load_lab(spec.lab)
-        if fitting:
+        if is_own(spec.lab):  # its code may have changed since: what no longer fits it is left out
             dataset = spec.dataset if spec.dataset in lab_class.datasets or lab_class.accepts else ""
             values = hyperparameters.fitting(lab_class.Params, spec.hyperparameters)
             spec = dataclasses.replace(spec, hyperparameters=values, dataset=dataset)

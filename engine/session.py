@@ -272,7 +272,7 @@ class Session:
         curves: Series = {}
         try:
             if command.resume is None:
-                run = Run(command.run, command.spec, **self._limits, script=command.marks, fitting=command.fitting)
+                run = Run(command.run, command.spec, **self._limits, script=command.marks)
             else:
                 spec, snapshot, curves = checkpoint.load(command.resume)
                 spec = RunSpec(spec.lab, spec.hyperparameters, spec.dataset, spec.seed, command.spec.device)

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QColor, QFont, QSyntaxHighlighter, QTextCharFormat, QTextCursor, QTextDocument, QTextFormat
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPlainTextEdit, QTextEdit, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QResizeEvent,
+    QSyntaxHighlighter,
+    QTextBlock,
+    QTextCharFormat,
+    QTextCursor,
+    QTextDocument,
+    QTextFormat,
+)
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QTextEdit,
+    QVBoxLayout,
+    QWidget,
+)
 
 import engine.nn
 from gui import style, theme
+from gui.folding import Gutter, Part, parts_of
 
 _TOKENS = re.compile(
     r"(?P<comment>\#[^\n]*)"
@@ -81,6 +102,8 @@ class PythonColours(QSyntaxHighlighter):
 class CodePanel(QPlainTextEdit):
     """Read-only; what stands here is what runs."""
 
+    changed = Signal()  # another text is shown
+
     def __init__(self) -> None:
         super().__init__()
         self.setReadOnly(True)
@@ -88,65 +111,192 @@ class CodePanel(QPlainTextEdit):
         self.setProperty("role", "side")
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.setFont(style.font(12, mono=True))
-        self.document().setDocumentMargin(14)
+        self.document().setDocumentMargin(6)
         self._colours = PythonColours(self.document())
         self._phase = ""
+        self._path: Path | None = None
+        self.error_line = -1  # counted from 0; below it, none
+        self.parts: list[Part] = []
+        self.folded: set[str] = set()  # the names of parts
+        self._gutter = Gutter(self)
+        self.updateRequest.connect(lambda _rect, _dy: self._gutter.update())
         theme.holder.changed.connect(self._restyle)
 
     def show_file(self, path: Path) -> None:
-        """Show a lab's file."""
+        """Show a lab's file; where it is shown already, it stays where it is scrolled to, and folded."""
         try:
-            self.setPlainText(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            self.setPlainText(f"# The file of this lab cannot be read: {error}")
+            text = f"# The file of this lab cannot be read: {error}"
+        place = self.verticalScrollBar().value() if path == self._path else 0
+        self.setPlainText(text)
+        self.parts = parts_of(text)
+        self.folded = {part.name for part in self.parts if part.name in self.folded} if path == self._path else set()
+        self._path = path
+        self._show_folds()
+        self.setViewportMargins(self._gutter.sizeHint().width(), 0, 0, 0)
+        self.resizeEvent(None)
+        self.verticalScrollBar().setValue(place)
         self.light_phase(self._phase)
+        self.changed.emit()
+
+    # ------------------------------------------------------------------ lines that are lit
 
     def light_phase(self, phase: str) -> None:
         """Light the line that yields this phase; "" lights none."""
         self._phase = phase
-        self.setExtraSelections([])
-        if not phase:
-            return
-        found = self.document().find(phase_line(phase))
-        if found.isNull():
-            return
+        if (line := self._light()) >= 0 and self.isVisible():
+            self.go_to(line, choose=False)
+
+    def mark_error(self, line: int) -> None:
+        """Light a line, counted from 1, as the one at fault; 0 lights none."""
+        self.error_line = line - 1
+        self._light()
+        if line:
+            self.go_to(line - 1, choose=False)
+
+    def _light(self) -> int:
+        """Returns the line of the phase that is lit, below zero where there is none."""
+        t = theme.current()
+        found = self.document().find(phase_line(self._phase)) if self._phase else QTextCursor()
+        lit = [] if found.isNull() else [self._lit(found.block(), t.accent)]
+        if self.error_line >= 0:
+            lit.append(self._lit(self.document().findBlockByNumber(self.error_line), t.bad))
+        self.setExtraSelections(lit)
+        self._gutter.update()
+        return -1 if found.isNull() else found.blockNumber()
+
+    def _lit(self, block: QTextBlock, colour: str) -> QTextEdit.ExtraSelection:
         line = QTextEdit.ExtraSelection()
-        line.cursor = QTextCursor(found.block())
-        line.format.setBackground(style.mix(theme.current().panel, theme.current().accent, 0.3))
+        line.cursor = QTextCursor(block)
+        line.format.setBackground(style.mix(theme.current().panel, colour, 0.3))
         line.format.setProperty(QTextFormat.Property.FullWidthSelection, True)
-        self.setExtraSelections([line])
-        if self.isVisible():
-            self.setTextCursor(QTextCursor(found.block()))
-            self.centerCursor()
+        return line
+
+    def go_to(self, line: int, *, choose: bool = True) -> None:
+        """Bring a line, counted from 0, into view: at the top where it was chosen, else in the middle."""
+        hiding = [part.name for part in self.parts if part.head < line <= part.last or (choose and part.first == line)]
+        if self.folded.intersection(hiding):
+            self.folded.difference_update(hiding)
+            self._show_folds()
+        self.setTextCursor(QTextCursor(self.document().findBlockByNumber(line)))
+        self.centerCursor()
+        if choose:
+            shown = [n for n, _, _ in self.visible_lines()]
+            above = shown.index(line) if line in shown else 0
+            self.verticalScrollBar().setValue(self.verticalScrollBar().value() + max(0, above - 1))
+
+    # ------------------------------------------------------------------ folding
+
+    def fold(self, name: str, folded: bool) -> None:
+        """Fold a method away but for its first line, or show it."""
+        (self.folded.add if folded else self.folded.discard)(name)
+        self._show_folds()
+
+    def fold_all(self, folded: bool) -> None:
+        """Fold all methods, or show all."""
+        self.folded = {part.name for part in self.parts if part.folds} if folded else set()
+        self._show_folds()
+
+    def fold_at(self, line: int) -> Part | None:
+        """The method that a line begins."""
+        return next((part for part in self.parts if part.folds and part.head == line), None)
+
+    def _show_folds(self) -> None:
+        hidden = {n for p in self.parts if p.name in self.folded for n in range(p.head + 1, p.last + 1)}
+        document = self.document()
+        block = document.begin()
+        while block.isValid():
+            block.setVisible(block.blockNumber() not in hidden)
+            block = block.next()
+        document.markContentsDirty(0, document.characterCount())
+        document.documentLayout().documentSizeChanged.emit(document.documentLayout().documentSize())
+        self.viewport().update()
+        self._gutter.update()
+
+    def visible_lines(self) -> Iterator[tuple[int, int, int]]:
+        """The lines that can be seen: number from 0, top and height in pixels."""
+        block = self.firstVisibleBlock()
+        while block.isValid():
+            where = self.blockBoundingGeometry(block).translated(self.contentOffset())
+            if where.top() > self.viewport().height():
+                return
+            if block.isVisible():
+                yield block.blockNumber(), round(where.top()), round(where.height())
+            block = block.next()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        if event is not None:
+            super().resizeEvent(event)
+        inside = self.contentsRect()
+        self._gutter.setGeometry(inside.left(), inside.top(), self._gutter.sizeHint().width(), inside.height())
 
     def _restyle(self) -> None:
         self._colours.restyle()
-        self.light_phase(self._phase)
+        self._light()
 
     def sizeHint(self) -> QSize:
         return QSize(420, 400)
 
 
 class CodeSide(QWidget):
-    """The lab's file, and the shared pieces of engine.nn that it is built of, to choose from."""
+    """The lab's file, and the shared pieces of engine.nn that it is built of, to choose from; where to go in it, and
+    what can be done with it."""
+
+    edit_asked = Signal(Path)  # the file that is shown is to be opened in an editor
+    copy_asked = Signal()  # the lab's file is to be copied
 
     def __init__(self) -> None:
         super().__init__()
-        self.files = QComboBox()
-        self.files.setAccessibleName("File shown")
-        self.files.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._view = ""
         self.text = CodePanel()
+        self.files = self._combo("File shown")
+        self.places = self._combo("Go to a part of the code")
+        self.places.setPlaceholderText("Go to…")
+        self.places.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.folding = self._button("Fold", "Show the methods' first lines alone")
+        self.folding.setCheckable(True)
+        self.edit = self._button("Open in editor", "In the program that this machine edits such files with")
+        self.copy = self._button("Copy as my own…", "Save a copy as a lab of my own, to change it as I like")
+        self.error = QLabel()
+        self.error.setProperty("role", "bad")
+        self.error.setWordWrap(True)
+        self.error.setContentsMargins(14, 2, 14, 4)
+        self.error.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 8, 0, 0)
         column.setSpacing(4)
-        row = QHBoxLayout()
-        row.setContentsMargins(12, 0, 12, 0)
-        row.addWidget(self.files)
-        row.addStretch(1)
-        column.addLayout(row)
+        for widgets in ((self.files, self.places), (self.folding, self.edit, self.copy)):
+            row = QHBoxLayout()
+            row.setContentsMargins(12, 0, 12, 0)
+            row.setSpacing(6)
+            for widget in widgets:
+                row.addWidget(widget)
+            row.addStretch(1)
+            column.addLayout(row)
+        column.addWidget(self.error)
         column.addWidget(self.text, 1)
         self.setFocusProxy(self.text)
         self.files.activated.connect(lambda index: self.text.show_file(self.files.itemData(index)))
+        self.places.activated.connect(self._go)
+        self.folding.clicked.connect(self.text.fold_all)
+        self.edit.clicked.connect(lambda: self.edit_asked.emit(self.files.currentData()))
+        self.copy.clicked.connect(self.copy_asked)
+        self.text.changed.connect(self._list_places)
+
+    def _combo(self, name: str) -> QComboBox:
+        combo = QComboBox()
+        combo.setAccessibleName(name)
+        combo.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        return combo
+
+    def _button(self, text: str, tip: str) -> QPushButton:
+        button = QPushButton(text)
+        button.setProperty("kind", "quiet")
+        button.setToolTip(tip)
+        button.setAccessibleDescription(tip)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        return button
 
     def show_file(self, path: Path) -> None:
         """Show a lab's file, and offer those that it imports from engine.nn."""
@@ -158,10 +308,51 @@ class CodeSide(QWidget):
 
     def light_phase(self, phase: str) -> None:
         """Light the line that yields this phase, in the file of the lab."""
-        if phase and self.files.currentIndex() > 0:
+        if phase:
+            self._show_lab()
+        self.text.light_phase(phase)
+
+    def show_error(self, text: str, line: int = 0) -> None:
+        """Say what is wrong with the lab's file, and light its line (counted from 1); "" says nothing."""
+        if text == self.error.text() and line == self.text.error_line + 1:
+            return
+        self.error.setText(text)
+        self.error.setVisible(bool(text))
+        if text:
+            self._show_lab()
+        self.text.mark_error(line)
+
+    def _show_lab(self) -> None:
+        if self.files.currentIndex() > 0:
             self.files.setCurrentIndex(0)
             self.text.show_file(self.files.itemData(0))
-        self.text.light_phase(phase)
+
+    # ------------------------------------------------------------------ where to go
+
+    def focus_view(self, name: str) -> None:
+        """This view has the keyboard: offer the method that makes it."""
+        self._view = name
+        self._list_places()
+
+    def _list_places(self) -> None:
+        self.folding.setChecked(bool(self.text.folded))
+        self.places.clear()
+        lab = next((part.name.removesuffix("build") for part in self.text.parts if part.short == "build"), "")
+        inside = [part for part in self.text.parts if part.name.startswith(lab)]
+        parts = {part.short: part for part in reversed(inside)}  # of a view and its handlers, the view
+        if self._view in parts:
+            self.places.addItem(f"View in focus: {self._view}", parts[self._view].first)
+        firsts = [parts[name] for name in ("build", "step") if name in parts]
+        others = [part for part in inside if part.folds and part not in firsts and parts[part.short] is part]
+        for part in (*firsts, *others):
+            self.places.addItem(part.short, part.first)
+        self.places.setCurrentIndex(-1)
+        self.places.setEnabled(self.places.count() > 0)
+        self.folding.setEnabled(any(part.folds for part in self.text.parts))
+
+    def _go(self, index: int) -> None:
+        self.text.go_to(self.places.itemData(index))
+        self.places.setCurrentIndex(-1)
 
 
 def pieces_of(path: Path) -> tuple[Path, ...]:

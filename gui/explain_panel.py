@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from concurrent.futures import Future
 from importlib.resources import files
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 from PySide6.QtCore import QTimer, QUrl, Signal
@@ -55,9 +56,10 @@ def split_formulas(text: str) -> tuple[str, list[tuple[str, bool]]]:
     return _PIECES.sub(mark, text).replace("\\$", "$"), found
 
 
-def guide_of(lab_id: str) -> str:
-    """The guide's Markdown, "" where there is none."""
-    guide = files("assets") / "guides" / f"{lab_id}.md"
+def guide_of(lab_id: str, source: Path | None = None) -> str:
+    """The guide's Markdown, "" where there is none. One that lies beside the lab's file goes before."""
+    beside = source.with_suffix(".md") if source else None
+    guide = beside if beside and beside.is_file() else files("assets") / "guides" / f"{lab_id}.md"
     try:
         return guide.read_text(encoding="utf-8") if guide.is_file() else ""
     except (OSError, UnicodeDecodeError) as error:
@@ -91,7 +93,7 @@ class ExplainPanel(QTextBrowser):
 
     def show_lab(self, info: LabInfo) -> None:
         """Show the guide of a lab, its docstring where there is none."""
-        text = guide_of(info.id) or f"# {info.title}\n\n{info.about}"
+        text = guide_of(info.id, info.source) or f"# {info.title}\n\n{info.about}"
         self._views = {view.title: name for name, view in info.views.items()}
         self._text, self._formulas = split_formulas(text)
         self._set = []

@@ -18,6 +18,8 @@ from gui.runs import Pending, Runs
 from gui.toast import Toast
 from gui.view_grid import BuildingPage, ViewGrid
 
+KEPT = "The run before goes on, with the settings it had."
+
 
 class Problems(QObject):
     """Says what happened, and does what the viewer chooses."""
@@ -42,7 +44,8 @@ class Problems(QObject):
         details, report = ("", "") if event.expected else (event.traceback, report_of(event))
         if self.runs.run is not None:
             again = ("Try again", lambda: self._open(pending.spec, pending.told, pending.resume))
-            text = f"{event.summary}\nThe run before goes on, with the settings it had."
+            before = "What ran before goes on, as it was." if self.runs.own else KEPT
+            text = f"{event.summary}\n{before}"
             self.banner.say(text, again, subject="open", details=details, report=report)
             return
         defaults = replace(pending.spec, hyperparameters={}, dataset="")

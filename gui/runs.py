@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from engine.hyperparameters import HyperparameterError, Value
 from engine.messages import Changed, LabInfo, Opened, Play, RunSpec, Set
+from engine.own_labs import is_own
 from engine.recorder import MetricHistory
 from gui.control_panel import dataset_title, readable
 from gui.session_bridge import SessionBridge
@@ -54,6 +55,8 @@ class Runs(QObject):
     def __init__(self, bridge: SessionBridge, lab_id: str, settings: Settings, parent: QObject) -> None:
         super().__init__(parent)
         self.bridge, self.lab_id, self.settings = bridge, lab_id, settings
+        self.own = is_own(lab_id)  # its code may change at any time
+        self.asked: RunSpec | None = None  # what the last run was to be made of, whether or not it could be built
         self.info: LabInfo | None = None
         self.run: int | None = None
         self.spec: RunSpec | None = None
@@ -79,14 +82,16 @@ class Runs(QObject):
         remembered = {} if resume or values is not None else self.settings.hyperparameters(self.lab_id)
         last = str(remembered.pop(DATASET, ""))
         spec = RunSpec(self.lab_id, values or remembered, dataset or last, seed or 0, self.settings.device)
+        self.asked = spec
         run = self.bridge.open(spec, resume)
-        self.pending = Pending(run, spec, resume=resume, remembered=bool(remembered or last))
+        self.pending = Pending(run, spec, resume=resume, remembered=bool(remembered or last) and not self.own)
 
     def open(self, spec: RunSpec, told: str = "", *, play: bool = False, resume: Path | None = None) -> None:
         """Build a run; the present one goes on until it stands."""
         if self.pending is not None:
             self.bridge.close(self.pending.run)
             told, play = told or self.pending.told, play or self.pending.play
+        self.asked = spec
         self.pending = Pending(self.bridge.open(spec, resume), spec, told, play, resume)
         self.building.emit()
 
@@ -220,6 +225,13 @@ class Runs(QObject):
             self.choose(name, value)
         self.settled.emit()
         self.bridge.send(Play(self.run))
+
+    def rebuild(self) -> None:
+        """Build it anew, as the lab's code has changed, with the seed and the hyperparameters that it has now."""
+        if (target := self._target() or self.asked) is not None:
+            self._debounce.stop()
+            wanted, self.wanted = self.wanted, {}
+            self.open(replace(target, hyperparameters={**target.hyperparameters, **wanted}))
 
     def undo(self) -> None:
         """Bring back the hyperparameters, data and seed of the former run."""

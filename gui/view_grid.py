@@ -92,6 +92,7 @@ class ViewGrid(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.panels: dict[str, ViewPanel] = {}
+        self.info: LabInfo | None = None  # the lab whose views these are
         self.enlarged = ""
         self.budget = 0.1  # the share of the time that drawing may take
         self._costs: dict[str, float] = {}  # seconds per drawing
@@ -104,6 +105,7 @@ class ViewGrid(QWidget):
     def build(self, info: LabInfo) -> None:
         """Make the panels of a lab's layout."""
         self.clear()
+        self.info = info
         rows = info.layout
         for name in dict.fromkeys(cell for row in rows for cell in row if cell != "."):
             cells = [(r, c) for r, row in enumerate(rows) for c, cell in enumerate(row) if cell == name]
@@ -135,6 +137,12 @@ class ViewGrid(QWidget):
             panel.close()
             panel.deleteLater()
         self.panels, self._places, self._costs, self._due = {}, {}, {}, {}
+        for row in range(self._grid.rowCount()):
+            self._grid.setRowStretch(row, 0)
+            self._grid.setRowMinimumHeight(row, 0)
+        for column in range(self._grid.columnCount()):
+            self._grid.setColumnStretch(column, 0)
+            self._grid.setColumnMinimumWidth(column, 0)
 
     # ------------------------------------------------------------------ what is shown
 

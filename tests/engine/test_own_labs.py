@@ -20,7 +20,7 @@ from engine.discovery import UnknownLab, built_in, catalogue, find_card, load_la
 from engine.hyperparameters import fitting
 from engine.lab import describe, start
 from engine.messages import Failed, Open, Opened, RunSpec
-from engine.own_labs import BrokenLab
+from engine.own_labs import BrokenLab, copy_lab, free_name
 from engine.session import Session
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -151,7 +151,7 @@ def test_the_session_runs_what_stands_in_the_file(folder: Path) -> None:
     try:
 
         def opened(run: int, **values: float) -> Opened | Failed:
-            session.send(Open(run, RunSpec("mine.one_neuron", values), fitting=True))
+            session.send(Open(run, RunSpec("mine.one_neuron", values)))
             while True:
                 for event in session.news().events:
                     if isinstance(event, Opened | Failed) and event.run == run:
@@ -276,3 +276,27 @@ def test_a_copy_of_a_lab_gives_the_same_script(folder: Path, tmp_path: Path) -> 
         assert main(["export", lab, "--script", str(tmp_path / f"{lab}.py"), "--steps", "5"]) == 0
     one, other = ((tmp_path / f"{lab}.py").read_text(encoding="utf-8") for lab in ("lenet", "mine.my_lenet"))
     assert one.replace("lenet.py", "mine.my_lenet.py") == other
+
+
+@pytest.mark.parametrize("lab", [card.id for card in built_in()])
+def test_any_lab_can_be_copied(folder: Path, lab: str) -> None:
+    card = find_card(lab)
+    name = free_name(card.path)
+    assert name == f"my_{card.path.stem}"
+    copied = copy_lab(card.path, name)
+    assert copied == folder / f"{name}.py"
+    own_card = find_card(f"mine.{name}")
+    assert (own_card.title, own_card.problem) == (f"{card.title} (mine)", "")
+    assert free_name(card.path) == f"{name}_2"
+    one, other = (path.read_text(encoding="utf-8").splitlines() for path in (card.path, copied))
+    assert sum(a != b for a, b in zip(one, other, strict=True)) == 1  # the title's line
+
+
+def test_a_copy_replaces_nothing_and_needs_a_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(FileExistsError):
+        copy_lab(folder / "one_neuron.py", " one neuron ")
+    assert (folder / "one_neuron.py").read_text(encoding="utf-8") == EXAMPLE
+    with pytest.raises(ValueError, match="needs a name"):
+        copy_lab(folder / "one_neuron.py", " .. ")
+    monkeypatch.setenv("DEEPSCOPE_LABS", str(folder / "new" / "one"))  # is made when it is needed
+    assert copy_lab(folder / "one_neuron.py", "Naïve/../../x.py").parent == folder / "new" / "one"
