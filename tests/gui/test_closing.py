@@ -41,8 +41,8 @@ def close_in_process_of_its_own(folder: Path, lab: str, moment: str, seed: int) 
     log = folder / "deepscope.log"
     said = [line for line in log.read_text().splitlines() if HARMLESS not in line] if log.exists() else []
     assert said == [], f"{lab}, {moment}, {seed}"
-    assert not list(folder.glob(".*.part"))
-    for saved in folder.glob("*.deepscope"):
+    assert not list(folder.rglob(".*.part"))
+    for saved in folder.rglob("*.deepscope"):
         assert checkpoint.load(saved)[0].lab == lab
 
 
