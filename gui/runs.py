@@ -13,7 +13,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from engine.hyperparameters import HyperparameterError, Value
-from engine.messages import Changed, LabInfo, Opened, Play, RunSpec, Set
+from engine.messages import Changed, LabInfo, Mark, Opened, Play, RunSpec, Set
 from engine.own_labs import is_own
 from engine.recorder import MetricHistory
 from gui.control_panel import dataset_title, readable
@@ -43,6 +43,7 @@ class Pending:
     resume: Path | None = None  # goes on from this file
     remembered: bool = False  # made of what was used last time: may no longer fit
     ghost: Ghost | None = None  # it is a branch: what its parent went on to do
+    marks: tuple[Mark, ...] = ()  # what is to change it, as it changed a former run
 
 
 class Runs(QObject):
@@ -86,13 +87,21 @@ class Runs(QObject):
         run = self.bridge.open(spec, resume)
         self.pending = Pending(run, spec, resume=resume, remembered=bool(remembered or last) and not self.own)
 
-    def open(self, spec: RunSpec, told: str = "", *, play: bool = False, resume: Path | None = None) -> None:
+    def open(
+        self,
+        spec: RunSpec,
+        told: str = "",
+        *,
+        play: bool = False,
+        resume: Path | None = None,
+        marks: tuple[Mark, ...] = (),
+    ) -> None:
         """Build a run; the present one goes on until it stands."""
         if self.pending is not None:
             self.bridge.close(self.pending.run)
             told, play = told or self.pending.told, play or self.pending.play
         self.asked = spec
-        self.pending = Pending(self.bridge.open(spec, resume), spec, told, play, resume)
+        self.pending = Pending(self.bridge.open(spec, resume, marks), spec, told, play, resume, marks=marks)
         self.building.emit()
 
     def branch(self, step: int) -> None:
@@ -262,5 +271,6 @@ class Runs(QObject):
     def change_device(self, device: str) -> None:
         """Compute elsewhere from now on."""
         if (target := self._target()) is not None and target.device != device:
-            resume = self.pending.resume if self.pending else None  # what is being opened is opened there
-            self.open(replace(target, device=device), resume=resume)
+            # what is being opened is opened there
+            resume, marks = (self.pending.resume, self.pending.marks) if self.pending else (None, ())
+            self.open(replace(target, device=device), resume=resume, marks=marks)

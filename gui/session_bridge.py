@@ -27,6 +27,7 @@ from engine.messages import (
     Failed,
     Frame,
     Look,
+    Mark,
     NeedsData,
     News,
     Open,
@@ -115,11 +116,12 @@ class SessionBridge(QObject):
             self._session = self._make_session(self._threads)
             self._wake()
 
-    def open(self, spec: RunSpec, resume: Path | None = None) -> int:
-        """Build a run; `opened`, or `happened` with NeedsData or Failed, answers. Returns the run's number."""
+    def open(self, spec: RunSpec, resume: Path | None = None, marks: tuple[Mark, ...] = ()) -> int:
+        """Build a run, changed at the steps of `marks` as they say; `opened`, or `happened` with NeedsData or Failed,
+        answers. Returns the run's number."""
         self._last_run += 1
         self._runs[self._last_run] = _Run(spec, MetricHistory())
-        self.send(Open(self._last_run, spec, resume))
+        self.send(Open(self._last_run, spec, resume, marks))
         if self._budget is not None:
             self.send(Budget(self._last_run, self._budget))
         return self._last_run

@@ -47,8 +47,9 @@ from engine.messages import (
     WentBack,
 )
 from gui.autosave import Autosave
+from gui.changes import Changes
 from gui.code_panel import CodeSide
-from gui.control_panel import ControlPanel, readable
+from gui.control_panel import ControlPanel
 from gui.error_banner import ErrorBanner
 from gui.explain_panel import ExplainPanel
 from gui.flags import Flags
@@ -93,8 +94,9 @@ class Workbench(QWidget):
         self.problems = Problems(self.runs, self.banner, self.toast, self.building, self.grid, self)
         self.saving = Saving(self.runs, self.banner, self.toast, self)
         self.autosave = Autosave(self.runs, settings.autosave_folder, self)
-        self.flags = Flags(self.grid, self.timeline)
+        self.flags = Flags(self.grid, self.timeline, self)
         self.rewinding = Rewinding(self.runs, self.grid, self.timeline, self)
+        self.changes = Changes(self.flags, self.runs, self.rewinding, self.timeline, self._choose, self)
         self._make_actions()
         self._connect()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -234,7 +236,7 @@ class Workbench(QWidget):
         if self.pages.currentWidget() is not self.grid:
             self._build(event.lab)
         self.problems.over("open", "diverged", "step", "set", "edit", "action", "link")
-        self.flags.cut(event.step if self.runs.ghosts else -1)
+        self.flags.restore(event.marks, event.step, event.lab)
         self.rewinding.adopted()
         self._show_values()
         self.controls.show_facts(event.facts)
@@ -369,13 +371,13 @@ class Workbench(QWidget):
                 self._show_metrics(now=True)
             case Changed():
                 self._changed(event)
-            case Edited(step=step, what=what):
-                self.flags.add(step, what, what)
+            case Edited():
+                self.flags.happened(event)
             case Saved():
                 self.saving.saved(event)
-            case WentBack(step=step):
+            case WentBack(step=step, marks=marks) if self.info is not None:
                 self.rewinding.live()
-                self.flags.cut(step)
+                self.flags.restore(marks, step, self.info)
                 self._show_metrics(now=True)
                 self.problems.over("diverged", "step")
             case Diverged():
@@ -391,12 +393,10 @@ class Workbench(QWidget):
                 pass
 
     def _changed(self, event: Changed) -> None:
-        assert self.runs.info is not None
         settled = self.runs.confirm(event)
         if settled:
             self.controls.show_value(event.name, event.new)
-        if not event.view_only:
-            self.flags.add(event.step, event.name, readable(self.runs.info.hyperparameters[event.name], event.new))
+        self.flags.happened(event)
 
     def _metrics(self, run: int, names: tuple[str, ...]) -> None:
         if run == self.run:
