@@ -37,6 +37,7 @@ class Header(QFrame):
     theme_toggled = Signal()
     explain_toggled = Signal(bool)
     code_toggled = Signal(bool)
+    compare_toggled = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -63,6 +64,8 @@ class Header(QFrame):
         self.explain.toggled.connect(self.explain_toggled)
         self.code = self._panel_button("Code", "The code that is running")
         self.code.toggled.connect(self.code_toggled)
+        self.compare = self._panel_button("Compare", "A second run beside this one, with something changed (T)")
+        self.compare.toggled.connect(self.compare_toggled)
         self._theme = QToolButton()
         self._theme.clicked.connect(self.theme_toggled)
         self._menu = QToolButton()
@@ -90,7 +93,7 @@ class Header(QFrame):
             left.addWidget(label)
         left.addStretch(1)
         right.addStretch(1)
-        for widget in (self._device, self.explain, self.code, self._theme, self._menu):
+        for widget in (self._device, self.explain, self.code, self.compare, self._theme, self._menu):
             right.addWidget(widget)
         grid = QGridLayout(self)
         grid.setContentsMargins(16, 0, 12, 0)
@@ -128,7 +131,7 @@ class Header(QFrame):
 
     def uncheck(self) -> None:
         """The lab is gone, and with it its panels."""
-        for button in (self.explain, self.code):
+        for button in (self.explain, self.code, self.compare):
             button.setChecked(False)
 
     def set_title(self, title: str, subtitle: str) -> None:
@@ -142,7 +145,8 @@ class Header(QFrame):
 
     def _switch(self, *, home: bool) -> None:
         at_home: tuple[QWidget, ...] = (self._brand, self.search, self._device)
-        in_lab: tuple[QWidget, ...] = (self._back, self._title, self._subtitle, self.explain, self.code)
+        panels = (self.explain, self.code, self.compare)
+        in_lab: tuple[QWidget, ...] = (self._back, self._title, self._subtitle, *panels)
         for widget in (*at_home, *in_lab):
             widget.setVisible((widget in at_home) == home)
 

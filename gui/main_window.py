@@ -204,6 +204,8 @@ class MainWindow(QMainWindow):
             kept.title_changed.connect(self._set_title)
             self.header.explain_toggled.connect(kept.explain_toggled)
             self.header.code_toggled.connect(kept.code_toggled)
+            self.header.compare_toggled.connect(kept.twins.action.setChecked)
+            kept.twins.action.toggled.connect(self.header.compare.setChecked)
             kept.explain_action.toggled.connect(self.header.explain.setChecked)
             kept.code_action.toggled.connect(self.header.code.setChecked)
             self.pages.addWidget(kept)
@@ -307,7 +309,7 @@ class MainWindow(QMainWindow):
         if self.bridge is None:
             from gui.session_bridge import SessionBridge
 
-            self.bridge = SessionBridge(self, threads=self.settings.threads)
+            self.bridge = SessionBridge(self, threads=self.settings.threads, memory=self.settings.memory << 20)
             self.bridge.set_budget(self.settings.budget)
             self.bridge.loaded.connect(self._engine_loaded)
             self.bridge.warm_up()
@@ -331,6 +333,8 @@ class MainWindow(QMainWindow):
             set_data_folder(self.settings.data_folder or None)
         elif name == "budget" and self.bridge is not None:
             self.bridge.set_budget(self.settings.budget)
+        elif name == "memory" and self.bridge is not None:
+            self.bridge.set_memory(self.settings.memory << 20)
         elif name == "device":
             self.header.set_device(self.device_name())
 

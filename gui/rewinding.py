@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 
 from gui.runs import Runs
 from gui.session_bridge import SessionBridge
@@ -12,6 +12,8 @@ from gui.view_grid import ViewGrid
 
 class Rewinding(QObject):
     """Knows whether the views are live, or which step they show."""
+
+    moved = Signal(int)  # the step that is shown now; below zero the views are live
 
     def __init__(self, runs: Runs, grid: ViewGrid, timeline: Timeline, parent: QObject) -> None:
         super().__init__(parent)
@@ -38,6 +40,7 @@ class Rewinding(QObject):
             if (frame := tape.at(view, step)) is not None:
                 self._grid.show_frame(frame)
         self._grid.show_metrics(self._bridge.history(run), step=step, now=True)
+        self.moved.emit(step)
 
     def live(self) -> None:
         """Show the present again."""
@@ -49,6 +52,7 @@ class Rewinding(QObject):
             for frame in self._bridge.latest(run):
                 self._grid.show_frame(frame)
             self._grid.show_metrics(self._bridge.history(run), now=True)
+        self.moved.emit(-1)
 
     def branch(self) -> None:
         """Go on from the step that is shown."""

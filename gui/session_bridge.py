@@ -10,13 +10,14 @@ import copy
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from engine.messages import (
+    Act,
     Branch,
     Budget,
     Close,
@@ -26,6 +27,7 @@ from engine.messages import (
     Event,
     Failed,
     Frame,
+    Lockstep,
     Look,
     Mark,
     NeedsData,
@@ -34,7 +36,10 @@ from engine.messages import (
     Opened,
     Paused,
     Playing,
+    Poke,
     RunSpec,
+    Set,
+    Together,
     WentBack,
 )
 from engine.recorder import MetricHistory
@@ -48,7 +53,7 @@ STANDING_MS = 16  # nothing trains, but an answer is awaited
 IDLE_MS = 250
 AWAKE_SECONDS = 1.0  # how long to stay quick after a command or news
 LOOK_SECONDS = 0.1
-TAPE_BYTES = 256 << 20  # of the frames recorded of a run; the session keeps as much in snapshots
+MEMORY = 512 << 20  # bytes a run may keep for rewinding: half in frames, half in the session's snapshots
 
 Drawn = Callable[[], Mapping[str, float]]
 
@@ -65,7 +70,7 @@ def _make_session(threads: int) -> Session:
 class _Run:
     spec: RunSpec
     history: MetricHistory
-    tape: Tape = field(default_factory=lambda: Tape(TAPE_BYTES))
+    tape: Tape
     latest: dict[str, Frame] = field(default_factory=dict)
     built: bool = False
     playing: bool = False
@@ -91,15 +96,18 @@ class SessionBridge(QObject):
         parent: QObject | None = None,
         *,
         threads: int = 0,
+        memory: int = MEMORY,
         make_session: Callable[[int], Session] = _make_session,
     ) -> None:
         super().__init__(parent)
         self._threads = threads  # torch's; 0 leaves the choice to the lab
+        self._memory = memory
         self._make_session = make_session
         self._session: Session | None = None
         self.devices: dict[str, str] = {}  # "cuda" -> "CUDA: NVIDIA H100", the fastest first; {} until `loaded`
         self._over = False
         self._runs: dict[int, _Run] = {}
+        self._twins: dict[int, tuple[int, frozenset[str]]] = {}  # a run's twin, and in what it differs
         self._last_run = 0
         self._awake_until = 0.0
         self._budget: float | None = None
@@ -114,13 +122,14 @@ class SessionBridge(QObject):
         """Begin to load torch on the session's thread; call it once the first window is painted."""
         if self._session is None and not self._over:
             self._session = self._make_session(self._threads)
+            self._session.remember(self._memory // 2)
             self._wake()
 
     def open(self, spec: RunSpec, resume: Path | None = None, marks: tuple[Mark, ...] = ()) -> int:
         """Build a run, changed at the steps of `marks` as they say; `opened`, or `happened` with NeedsData or Failed,
         answers. Returns the run's number."""
         self._last_run += 1
-        self._runs[self._last_run] = _Run(spec, MetricHistory())
+        self._runs[self._last_run] = _Run(spec, MetricHistory(), Tape(self._memory // 2))
         self.send(Open(self._last_run, spec, resume, marks))
         if self._budget is not None:
             self.send(Budget(self._last_run, self._budget))
@@ -130,7 +139,7 @@ class SessionBridge(QObject):
         """Build a run that goes on where `parent` stood at its latest snapshot not after `step`."""
         self._last_run += 1
         former = self._runs[parent]
-        self._runs[self._last_run] = _Run(former.spec, copy.deepcopy(former.history))
+        self._runs[self._last_run] = _Run(former.spec, copy.deepcopy(former.history), Tape(self._memory // 2))
         self.send(Branch(self._last_run, parent, step))
         if self._budget is not None:
             self.send(Budget(self._last_run, self._budget))
@@ -139,7 +148,28 @@ class SessionBridge(QObject):
     def close(self, run: int) -> None:
         """End a run and forget it: nothing more is heard of it."""
         if self._runs.pop(run, None) is not None:
+            self.untie(run)
             self.send(Close(run))
+
+    def tie(self, run: int, spec: RunSpec, apart: frozenset[str]) -> int:
+        """Build a twin that advances in lock-step with a run that does not train yet, and is closed with it.
+
+        What is said to the run that changes it or what it shows is said to the twin at the same step, but for the
+        hyperparameters `apart`, in which they differ. It looks at the same views. Returns the twin's number.
+        """
+        twin = self.open(spec)
+        self.send(Lockstep(run, (run, twin)))
+        self._twins[run] = twin, apart
+        return twin
+
+    def twin(self, run: int | None) -> int | None:
+        """The twin of a run, if it has one."""
+        return self._twins[run][0] if run in self._twins else None
+
+    def untie(self, run: int | None) -> None:
+        """Close the twin of a run, if it has one; the run goes on alone."""
+        if run in self._twins:
+            self.close(self._twins.pop(run)[0])
 
     def history(self, run: int) -> MetricHistory:
         """The metrics of a run that is open."""
@@ -155,6 +185,9 @@ class SessionBridge(QObject):
 
     def send(self, command: Command) -> None:
         """Give the session a command; its answer is looked for at once."""
+        twin, apart = self._twins.get(command.run, (0, frozenset()))
+        if twin and isinstance(command, Set | Poke | Act) and not (isinstance(command, Set) and command.name in apart):
+            command = Together(command.run, (command, replace(command, run=twin)))
         self.warm_up()
         if self._session is not None:
             self._session.send(command)
@@ -166,12 +199,20 @@ class SessionBridge(QObject):
             state.views = views
             state.drawn = drawn or state.drawn
             self._look(run, state, time.monotonic())
+            if (twin := self.twin(run)) is not None:
+                self.watch(twin, views)  # the window pays for drawing both through the first
 
     def set_budget(self, share: float) -> None:
         """The share of the worker's time that watching may take, now and in runs to come."""
         self._budget = share
         for run in self._runs:
             self.send(Budget(run, share))
+
+    def set_memory(self, memory: int) -> None:
+        """How many bytes each run may keep for rewinding that is opened from now on."""
+        self._memory = memory
+        if self._session is not None:
+            self._session.remember(memory // 2)
 
     def shutdown(self) -> None:
         """Stop polling, stop the session and join its thread. Nothing is heard after that."""

@@ -175,6 +175,28 @@ class ViewGrid(QWidget):
             if panel.view.description.kind == "curves":
                 panel.view.set_flags([Flag(step, text) for step, text in flags])  # type: ignore[attr-defined]
 
+    def pair(self, info: LabInfo | None) -> None:
+        """Show another run of the lab beside the first in every panel; None shows the first alone again. What both
+        share stays single: curves are drawn in one plot, and a drawing is made for both."""
+        for name, panel in self.panels.items():
+            if info is None and panel.twin is not None:
+                panel.pair(None)
+            elif info is not None and panel.twin is None and info.views[name].kind not in ("curves", "canvas"):
+                twin = make_view(info.views[name], probes=name in info.probes, edits=name in info.edits)
+                twin.gesture.connect(lambda gesture, edit, name=name: self.gesture.emit(name, gesture, edit))
+                panel.pair(twin)
+
+    def show_twin(self, frame: Frame) -> None:
+        """Hand a frame of the other run to its panel."""
+        if (panel := self.panels.get(frame.view)) is not None:
+            panel.show_twin(frame)
+
+    def set_twin(self, history: MetricHistory | None) -> None:
+        """Draw the curves of the other run over the present ones."""
+        for panel in self.panels.values():
+            if panel.view.description.kind == "curves":
+                panel.view.set_twin(history)  # type: ignore[attr-defined]
+
     def set_ghosts(self, ghosts: Sequence[Ghost]) -> None:
         """Show the curves of other runs faintly beside the present ones."""
         for panel in self.panels.values():

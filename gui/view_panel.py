@@ -32,6 +32,7 @@ from PySide6.QtWidgets import (
 
 from engine.messages import Frame
 from gui import export, icons, style, theme
+from gui.side_by_side import SideBySide
 from gui.views.base import ViewWidget
 
 
@@ -67,6 +68,9 @@ class ViewPanel(QFrame):
     def __init__(self, name: str, view: ViewWidget) -> None:
         super().__init__()
         self.name, self.view = name, view
+        self.twin: ViewWidget | None = None  # the same view of another run, beside it
+        self._both: SideBySide | None = None
+        self._said: dict[ViewWidget, str] = {}
         self.setProperty("role", "panel")
         self.title = ElidedLabel(view.description.title)
         self.title.setProperty("role", "panel-title")
@@ -103,7 +107,7 @@ class ViewPanel(QFrame):
         column.setSpacing(4)
         column.addWidget(self.header)
         column.addLayout(self.stack, 1)
-        view.hint.connect(self._show_hint)
+        view.hint.connect(lambda text: self._hear(view, text))
         theme.holder.changed.connect(self._restyle)
         self.enlarged = False
         self._restyle()
@@ -132,6 +136,33 @@ class ViewPanel(QFrame):
         if self.stack.currentIndex() != 0:
             self.stack.setCurrentIndex(0)
 
+    def pair(self, twin: ViewWidget | None) -> None:
+        """Show the same view of another run beside this one, or no longer."""
+        former, both = self.twin, self._both
+        if both is not None and former is not None:
+            self.stack.removeWidget(both)
+            self.stack.insertWidget(0, self.view)
+            self._said.pop(former, None)
+            for widget in (former, both):
+                widget.close()
+                widget.deleteLater()
+        self.twin, self._both = twin, None
+        if twin is not None:
+            self.stack.removeWidget(self.view)
+            self._both = SideBySide(self.view, twin)
+            self.stack.insertWidget(0, self._both)
+            twin.hint.connect(lambda text: self._hear(twin, text))
+        self.stack.setCurrentIndex(0)
+        self._show_hint()
+
+    def show_twin(self, frame: Frame) -> None:
+        """Show a payload of the other run."""
+        if self.twin is not None:
+            try:
+                self.twin.show_payload(frame.payload, frame.step)
+            except Exception as error:
+                self.complain(f"This view of B cannot be drawn.\n{type(error).__name__}: {error}")
+
     def complain(self, text: str, details: str = "") -> None:
         """Show an error in the place of the view, until its next payload."""
         self.complaint.setText(text)
@@ -140,8 +171,10 @@ class ViewPanel(QFrame):
 
     def take_spent(self) -> tuple[float, int]:
         """Seconds spent on drawing since the last call, and how often it was drawn."""
-        view = self.view
-        spent, view.spent, times, view.painted = view.spent, 0.0, view.painted, 0
+        spent, times = 0.0, 0
+        for view in filter(None, (self.view, self.twin)):
+            spent, times = spent + view.spent, max(times, view.painted)
+            view.spent, view.painted = 0.0, 0
         return spent, times
 
     def light(self, on: bool) -> None:
@@ -154,7 +187,15 @@ class ViewPanel(QFrame):
         self.enlarge_button.setToolTip("Back to all views (Esc)" if on else "Enlarge (F)")
         self._restyle()
 
-    def _show_hint(self, text: str) -> None:
+    def _hear(self, view: ViewWidget, text: str) -> None:
+        self._said[view] = text
+        self._show_hint()
+
+    def _show_hint(self) -> None:
+        ours, theirs = (self._said.get(view, "") if view else "" for view in (self.view, self.twin))
+        text = ours or theirs
+        if ours and theirs:  # of each the last part, which tells most
+            text = f"A {ours.rpartition(' · ')[2]} · B {theirs.rpartition(' · ')[2]}"
         self.hint.keeps_end = bool(text)
         self.hint.setText(text or self.view.description.hint)
 
@@ -202,7 +243,9 @@ class ViewPanel(QFrame):
         menu = QMenu(self)
         menu.addAction(icons.icon("copy"), "Copy picture", self.copy_picture)
         menu.addSeparator()
-        menu.addAction("Save as PNG…", lambda: self._save("png", lambda path: export.save_png(self.view, path)))
+        menu.addAction(
+            "Save as PNG…", lambda: self._save("png", lambda path: export.save_png(self._both or self.view, path))
+        )
         if self.view.vector():
             menu.addAction("Save as SVG…", lambda: self._save("svg", lambda path: export.save_svg(self.view, path)))
         numbers = menu.addAction("Save numbers as CSV…")
@@ -219,7 +262,7 @@ class ViewPanel(QFrame):
 
     def copy_picture(self) -> None:
         """Put a picture of the view on the clipboard."""
-        export.copy_picture(self.view)
+        export.copy_picture(self._both or self.view)
         self.notice.emit(f"Copied a picture of {self.view.description.title}")
 
     def _save(self, suffix: str, write: Callable[[Path], None]) -> None:

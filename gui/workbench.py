@@ -62,6 +62,7 @@ from gui.settings import Settings
 from gui.timeline import Timeline
 from gui.toast import Toast
 from gui.transport_bar import TransportBar
+from gui.twins import Twins
 from gui.view_grid import BuildingPage, BusyLine, ViewGrid
 
 BUSY_MS = 200  # builds shorter than this need no sign of progress
@@ -99,6 +100,7 @@ class Workbench(QWidget):
         self.changes = Changes(self.flags, self.runs, self.rewinding, self.timeline, self._choose, self)
         self._make_actions()
         self._connect()
+        self.twins = Twins(self)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.runs.open_first(resume, values, dataset, seed)
 
@@ -167,13 +169,10 @@ class Workbench(QWidget):
         outer.addLayout(middle, 1)
         outer.addWidget(self.timeline)
         outer.addWidget(self.transport)
-        self._show_busy = QTimer(self)
-        self._show_busy.setSingleShot(True)
-        self._show_busy.setInterval(BUSY_MS)
+        self._show_busy = QTimer(self, singleShot=True, interval=BUSY_MS)
         self._show_busy.timeout.connect(self._start_busy)
 
     def _make_actions(self) -> None:
-        keys = QKeySequence.StandardKey
         self.explain_action = self._toggle("Explain", self.explain)
         self.code_action = self._toggle("Code", self.code)
         self._action("Play or pause", "Space", self._space)
@@ -182,9 +181,9 @@ class Workbench(QWidget):
         self._action("Restart", "R", self.restart)
         self._action("New seed", "N", self.new_seed)
         self._action("Enlarge view", "F", self._enlarge)
-        self._action("Undo", keys.Undo, self.runs.undo)
-        self._action("Redo", keys.Redo, self.runs.redo)
-        self._action("Copy picture", keys.Copy, self._copy)
+        self._action("Undo", QKeySequence.StandardKey.Undo, self.runs.undo)
+        self._action("Redo", QKeySequence.StandardKey.Redo, self.runs.redo)
+        self._action("Copy picture", QKeySequence.StandardKey.Copy, self._copy)
         self._action("Back to live", "Ctrl+L", self.rewinding.live)
         self._action("Branch from here", "Ctrl+B", self.rewinding.branch)
 

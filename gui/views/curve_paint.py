@@ -57,7 +57,7 @@ def axes(painter: QPainter, plot: QRectF, x_axis: Axis, y_axis: Axis, size: QSiz
             taken = left + wide + 12
 
 
-def lines(painter: QPainter, shown: Sequence[Line]) -> None:
+def lines(painter: QPainter, shown: Sequence[Line], *, dashed: bool = False) -> None:
     """The curves, with their noise faint behind them."""
     for line in shown:
         if line.raw is None:
@@ -74,6 +74,8 @@ def lines(painter: QPainter, shown: Sequence[Line]) -> None:
     for line in shown:
         pen = QPen(line.colour, 1.6)
         pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)
+        if dashed:
+            pen.setDashPattern([4, 2.5])
         painter.setPen(pen)
         painter.setBrush(line.colour)
         for piece in finite_pieces(line.y):
@@ -153,6 +155,25 @@ def legend(painter: QPainter, shown: Sequence[Line], rows: Sequence[Sequence[str
             x += metrics.horizontalAdvance(text) + LEGEND_GAP
         y += metrics.height()
     painter.setBrush(Qt.BrushStyle.NoBrush)
+
+
+def twin_legend(painter: QPainter, plot: QRectF, *, low: bool) -> None:
+    """Which lines are A's and which B's, in the corner that the curves leave free: the upper right one as a rule."""
+    metrics = QFontMetricsF(painter.font())
+    if plot.width() < 150 or plot.height() < 60:
+        return
+    y = plot.bottom() - 6 if low else plot.top() + metrics.ascent() + 2
+    box = QRectF(plot.right() - 88, y - metrics.ascent() - 1, 86, metrics.height() + 2)
+    painter.fillRect(box, faded(theme.current().panel, 0.75))
+    for left, letter in ((box.left() + 4, "A"), (box.left() + 46, "B")):
+        painter.setPen(QColor(theme.current().muted))
+        painter.drawText(QPointF(left, y), letter)
+        pen = QPen(QColor(theme.current().muted), 1.6)
+        if letter == "B":
+            pen.setDashPattern([4, 2.5])
+        painter.setPen(pen)
+        middle = y - metrics.capHeight() / 2
+        painter.drawLine(QPointF(left + 11, middle), QPointF(left + 36, middle))
 
 
 def cross_line(painter: QPainter, x: float, plot: QRectF) -> None:

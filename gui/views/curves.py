@@ -44,12 +44,14 @@ class CurvesView(ViewWidget):
         self.history: MetricHistory | None = None
         self.flags: tuple[Flag, ...] = ()
         self.ghosts: list[MetricHistory] = []
+        self.twin: MetricHistory | None = None  # of a run that advances along with this one
         self.window_of_steps: tuple[float, float] | None = None  # None shows all
         self._follows = False  # the zoomed window ends at the newest step and moves along
-        self._seen = -1
+        self._seen = (-1, -1)
         self._range: tuple[float, float] | None = None
         self._lines: list[Line] = []
         self._ghost_lines: list[Line] = []
+        self._twin_lines: list[Line] = []
         self._legend: list[list[str]] = []  # the names over the plot, where they do not fit at the ends of the lines
         self._x, self._y = Axis(), Axis()
         self._cross: float | None = None  # the step under the crosshair
@@ -92,10 +94,11 @@ class CurvesView(ViewWidget):
     def show_metrics(self, history: MetricHistory, step: int) -> None:
         """Show the history; `step` is where the run (or the viewer, rewinding) stands."""
         if history is not self.history:
-            self.history, self._range, self.window_of_steps, self._seen = history, None, None, -1
-        if history.version == self._seen and step == self.step:
+            self.history, self._range, self.window_of_steps, self._seen = history, None, None, (-1, -1)
+        version = history.version, self.twin.version if self.twin else -1
+        if version == self._seen and step == self.step:
             return
-        self._seen, self.step = history.version, step
+        self._seen, self.step = version, step
         if self._follows and self.window_of_steps and (span := history.span(self.names())):
             first, last = self.window_of_steps
             self.window_of_steps = (first + span[1] - last, float(span[1]))
@@ -111,6 +114,12 @@ class CurvesView(ViewWidget):
         """Other runs, drawn faintly behind: what the run that this one branched from went on to do."""
         if list(ghosts) != self.ghosts:
             self.ghosts = list(ghosts)
+            self.update()
+
+    def set_twin(self, history: MetricHistory | None) -> None:
+        """A run to compare with, in the same colours and dashed."""
+        if history is not self.twin:
+            self.twin, self._range = history, None
             self.update()
 
     def clear(self) -> None:
@@ -191,8 +200,9 @@ class CurvesView(ViewWidget):
         top, bottom = 8 + legend, metrics.height() + 6 if self.height() > 70 else 4.0
         first, last = self._steps_shown()
         buckets = max(16, self.width())
-        found = {name: self._fetch(name, first, last, buckets) for name in names}
-        low, high = self._values_shown(found, first, last)
+        found = {name: self._fetch(self.history, name, first, last, buckets) for name in names}
+        theirs = {name: self._fetch(self.twin, name, first, last, buckets) for name in names} if self.twin else {}
+        low, high = self._values_shown([*found.values(), *theirs.values()], first, last)
         height = max(10.0, self.height() - top - bottom)
         self._y = Axis(low, high, top + height, top, log=self.log_y.isChecked(), percent=self.description.percent)
         self._y.choose_ticks(round(height / 46) + 1, int(height / 18) + 1)
@@ -205,6 +215,11 @@ class CurvesView(ViewWidget):
             self._line(name, label, QColor(classes[self.description.metrics.index(name) % len(classes)]), found[name])
             for name, label in zip(names, labels, strict=True)
         ]
+        self._twin_lines = [
+            replace(self._line(line.name, "", line.colour, theirs[line.name]), raw=None)
+            for line in self._lines
+            if line.name in theirs and len(theirs[line.name].steps)
+        ]
         self._ghost_lines = [
             replace(self._line(line.name, "", faded(line.colour, 0.38), entries), raw=None)
             for ghost in self.ghosts
@@ -213,28 +228,27 @@ class CurvesView(ViewWidget):
         ]
         return plot
 
-    def _fetch(self, name: str, first: float, last: float, buckets: int) -> Decimated:
+    def _fetch(self, history: MetricHistory, name: str, first: float, last: float, buckets: int) -> Decimated:
         """The entries to draw. Smoothing looks back a little beyond the left edge, so that zooming changes nothing."""
-        assert self.history is not None
         before = 4 * SMOOTHINGS[self._smoothing][1]
         if not self.log_x.isChecked():
             start = first - before * (last - first)
-            return self.history.decimated(name, math.floor(start), math.ceil(last), round(buckets * (1 + before)))
+            return history.decimated(name, math.floor(start), math.ceil(last), round(buckets * (1 + before)))
         # on a logarithmic axis early steps need a finer level: fetch in stretches of equal width on the screen
         edges = np.unique(np.geomspace(max(1.0, first), max(2.0, last + 1), 9).round().astype(np.int64)).tolist()
         edges[0] = math.floor(first)
         pieces = []
         for start, stop in itertools.pairwise(edges):
-            piece = self.history.decimated(name, start, stop - 1, buckets // 2)
+            piece = history.decimated(name, start, stop - 1, buckets // 2)
             kept = (piece.steps >= start) & (piece.steps < stop)
             pieces.append(Decimated(*(column[kept] for column in piece)))
         return Decimated(*(np.concatenate(columns) for columns in zip(*pieces, strict=True)))
 
-    def _values_shown(self, found: dict[str, Decimated], first: float, last: float) -> tuple[float, float]:
+    def _values_shown(self, found: Sequence[Decimated], first: float, last: float) -> tuple[float, float]:
         """The range of y: robust against a first value out of all proportion, and steady from frame to frame."""
         log = self.log_y.isChecked()
         lows, highs, means = [], [], []
-        for entries in found.values():
+        for entries in found:
             seen = (entries.steps >= first) & (entries.steps <= last)
             seen &= (entries.low > 0) if log else np.isfinite(entries.low)
             lows.append(entries.low[seen])
@@ -286,6 +300,7 @@ class CurvesView(ViewWidget):
         painter.setClipRect(plot.adjusted(0, -3, 0, 2))
         paint.lines(painter, self._ghost_lines)
         paint.lines(painter, self._lines)
+        paint.lines(painter, self._twin_lines, dashed=True)
         paint.crosses(painter, self._lines, plot)
         painter.restore()
         for flag in self.flags:
@@ -295,6 +310,8 @@ class CurvesView(ViewWidget):
             paint.end_labels(painter, self._lines, plot)
         elif self._legend:
             paint.legend(painter, self._lines, self._legend)
+        if self._twin_lines:
+            paint.twin_legend(painter, plot, low=self.description.percent or self.description.best == "high")
         self._paint_best(painter, plot)
         self._paint_place(painter, plot)
         if self._drag is not None and self._pointer is not None and not self._drag[1]:
@@ -354,11 +371,10 @@ class CurvesView(ViewWidget):
         painter.fillRect(QRectF(round(x) - 1, plot.top(), 2, plot.height()), QColor(look.accent))
 
     def _reading(self, name: str, step: int) -> str:
-        """A metric's value at a step, as text."""
-        assert self.history is not None
-        value = self.history.at(name, step)
+        """A metric's value at a step, as text; where two runs are compared, A's and B's."""
+        values = [history.at(name, step) for history in (self.history, self.twin) if history is not None]
         unit = f" {self.description.unit}" if self.description.unit else ""
-        return "–" if value is None else self._text(value) + unit
+        return " | ".join("–" if value is None else self._text(value) + unit for value in values)
 
     # ------------------------------------------------------------------ mouse and keys
 
