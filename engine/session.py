@@ -116,6 +116,10 @@ class Session:
             self.send(Quit())
             self._thread.join()
 
+    def remember(self, memory: int) -> None:
+        """How many bytes of snapshots each run keeps that is opened from now on."""
+        self._limits = {**self._limits, "memory": memory}
+
     @property
     def alive(self) -> bool:
         return self._thread.is_alive()

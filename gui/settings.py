@@ -19,6 +19,8 @@ ORGANISATION = APPLICATION = "Deepscope"
 THEMES = ("system", "light", "dark")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 RECENT = 10
+MEMORIES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
+MEMORY = 512
 
 T = TypeVar("T", str, int, float)
 
@@ -78,6 +80,16 @@ class Settings(QObject):
     @threads.setter
     def threads(self, value: int) -> None:
         self._write("threads", value)
+
+    @property
+    def memory(self) -> int:
+        """Megabytes that a run may keep for rewinding, one of MEMORIES."""
+        stored = self._read("memory", MEMORY)
+        return max((size for size in MEMORIES if size <= stored), default=MEMORIES[0])
+
+    @memory.setter
+    def memory(self, value: int) -> None:
+        self._write("memory", value)
 
     # ------------------------------------------------------------------ what the window remembers
 
@@ -141,7 +153,7 @@ class Settings(QObject):
         """Forget everything, what was remembered of the labs included."""
         self._store.clear()
         self._store.sync()
-        for name in ("theme", "data_folder", "device", "budget", "threads", "recent_labs"):
+        for name in ("theme", "data_folder", "device", "budget", "threads", "memory", "recent_labs"):
             self.changed.emit(name)
 
     def sync(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QStandardItemModel
+from PySide6.QtGui import QShowEvent, QStandardItemModel
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui import style
-from gui.settings import DEVICES, THEMES, Settings
+from gui.settings import DEVICES, MEMORIES, THEMES, Settings
 
 if TYPE_CHECKING:
     from gui.session_bridge import SessionBridge
@@ -76,6 +76,7 @@ class SettingsDialog(QDialog):
         self._device_hint = self._hint()
         self._make_budget()
         self._make_threads()
+        self._make_memory()
         heading = QLabel("Settings")
         heading.setProperty("role", "heading")
         reset = QPushButton("Reset everything…")
@@ -105,6 +106,17 @@ class SettingsDialog(QDialog):
         if bridge is not None:
             bridge.loaded.connect(self._show_devices)
         self._show_values()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """High enough for every hint: Qt asks how high wrapped text gets only where it is told to."""
+        if (layout := self.layout()) is not None:
+            high = layout.totalHeightForWidth(max(self.width(), self.minimumWidth()))
+            self.setMinimumHeight(high)
+            self.resize(self.width(), high)
 
     # ------------------------------------------------------------------ rows
 
@@ -174,6 +186,15 @@ class SettingsDialog(QDialog):
         self._row("Threads", self._threads, self._threads)
         self._hint("Processor threads that training may use, from the next start. Automatic leaves the window a core.")
 
+    def _make_memory(self) -> None:
+        names = {str(size): f"{size} MB" if size < 1024 else f"{size // 1024} GB" for size in MEMORIES}
+        self._memory = self._combo("Memory for rewinding", tuple(names), names)
+        self._memory.activated.connect(lambda i: setattr(self.settings, "memory", MEMORIES[i]))
+        self._hint(
+            "Half for pictures to scrub back through, half for states to branch from. With less the past is coarser. "
+            "Acts on runs opened from now on."
+        )
+
     # ------------------------------------------------------------------ values
 
     def _show_devices(self) -> None:
@@ -187,6 +208,7 @@ class SettingsDialog(QDialog):
             self._device_hint.setText(f"On this machine: {', '.join(devices.values())}. Acts when a lab is opened.")
         else:
             self._device_hint.setText("Which there are shows once the engine is loaded. Acts when a lab is opened.")
+        self._fit()
 
     def _show_values(self) -> None:
         s = self.settings
@@ -197,6 +219,7 @@ class SettingsDialog(QDialog):
         self._budget.setValue(round(s.budget * 100))
         self._budget_value.setText(f"{self._budget.value()} %")
         self._threads.setValue(s.threads)
+        self._memory.setCurrentIndex(MEMORIES.index(s.memory))
 
     def _browse(self) -> None:
         start = self._folder.text() or str(Path.home())

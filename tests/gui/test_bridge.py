@@ -41,6 +41,7 @@ class ScriptedSession:
         self.next = News()
         self.alive = True
         self.quits = 0
+        self.memory = 0
         self.devices = {"cpu": "CPU: 2 cores"}
 
     def send(self, command: Command) -> None:
@@ -49,6 +50,9 @@ class ScriptedSession:
     def news(self) -> News:
         news, self.next = self.next, News()
         return news
+
+    def remember(self, memory: int) -> None:
+        self.memory = memory
 
     def quit(self) -> None:
         self.quits += 1
@@ -187,6 +191,15 @@ def test_after_shutdown_nothing_is_sent_or_heard(bridge: SessionBridge) -> None:
     bridge.watch(run, ("a",))
     assert len(session.sent) == sent
     assert not bridge._timer.isActive()
+
+
+def test_memory_for_rewinding_is_shared_by_frames_and_snapshots(bridge: SessionBridge) -> None:
+    first = bridge.open(RunSpec("some"))
+    assert (bridge.tape(first).capacity, session_of(bridge).memory) == (256 << 20, 256 << 20)
+    bridge.set_memory(64 << 20)
+    second, third = bridge.open(RunSpec("some")), bridge.branch(first, 0)
+    assert session_of(bridge).memory == 32 << 20
+    assert [bridge.tape(run).capacity >> 20 for run in (first, second, third)] == [256, 32, 32]
 
 
 def test_a_session_that_ends_by_itself_is_reported(bridge: SessionBridge, qtbot: QtBot) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers import PATIENCE, SMALL, bench_of
 from PySide6.QtCore import QByteArray, QSettings, Qt
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from engine.data.catalogue import CATALOGUE
+from gui.main_window import MainWindow
 from gui.settings import RECENT, Settings
 from gui.settings_dialog import SettingsDialog, describe_folder
 
@@ -23,7 +26,7 @@ def reopened(settings: Settings) -> Settings:
 
 def test_defaults(settings: Settings) -> None:
     assert (settings.theme, settings.device, settings.data_folder) == ("system", "auto", "")
-    assert (settings.budget, settings.threads) == (0.1, 0)
+    assert (settings.budget, settings.threads, settings.memory) == (0.1, 0, 512)
     assert settings.recent_labs == ()
     assert settings.hyperparameters("lenet") == {}
     assert settings.geometry.isEmpty()
@@ -52,6 +55,9 @@ def test_types_survive_a_restart(settings: Settings) -> None:
         ("budget", "lots", 0.1),
         ("budget", 7.0, 0.9),
         ("threads", "-4", 0),
+        ("memory", "much", 512),
+        ("memory", 700, 512),
+        ("memory", -1, 64),
         ("recent_labs", "{broken", ()),
         ("recent_labs", '{"a": 1}', ()),
     ],
@@ -102,15 +108,18 @@ def test_the_dialog_shows_and_changes(settings: Settings, qtbot: QtBot) -> None:
     qtbot.keyClick(dialog._theme, Qt.Key.Key_Down)
     dialog._theme.activated.emit(dialog._theme.currentIndex())
     dialog._threads.setValue(1)
-    assert (settings.budget, settings.theme, settings.threads) == (0.05, "light", 1)
+    qtbot.keyClick(dialog._memory, Qt.Key.Key_Down)
+    dialog._memory.activated.emit(dialog._memory.currentIndex())
+    assert (settings.budget, settings.theme, settings.threads, settings.memory) == (0.05, "light", 1, 1024)
+    assert "states to branch from" in hints(dialog)
     dialog.reset()
-    assert (dialog._budget.value(), dialog._theme.currentIndex()) == (10, 0)
+    assert (dialog._budget.value(), dialog._theme.currentIndex(), dialog._memory.currentText()) == (10, 0, "512 MB")
 
 
 def test_every_control_of_the_dialog_has_a_name(settings: Settings, qtbot: QtBot) -> None:
     dialog = SettingsDialog(settings)
     qtbot.addWidget(dialog)
-    for control in (dialog._theme, dialog._folder, dialog._device, dialog._budget, dialog._threads):
+    for control in (dialog._theme, dialog._folder, dialog._device, dialog._budget, dialog._threads, dialog._memory):
         assert control.accessibleName()
 
 
@@ -139,3 +148,22 @@ def test_what_is_in_a_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     said, role = describe_folder(str(tmp_path))
     assert role == "good"
     assert mnist.title in said
+
+
+def test_the_memory_chosen_holds_for_runs_opened_from_then_on(
+    open_window: Callable[..., MainWindow], qtbot: QtBot
+) -> None:
+    window = open_window("dense_network", values=SMALL)
+    bench, bridge = bench_of(window), window.bridge
+    assert bridge is not None
+    session, former = bridge._session, bench.run
+    assert session is not None
+    assert former is not None
+    assert session._runs[former].snapshots.capacity == bridge.tape(former).capacity == 256 << 20
+    window.settings.memory = 128
+    assert session._runs[former].snapshots.capacity == 256 << 20
+    bench.restart()
+    qtbot.waitUntil(lambda: bench.run != former and bench.ready, timeout=PATIENCE)
+    run = bench.run
+    assert run is not None
+    assert session._runs[run].snapshots.capacity == bridge.tape(run).capacity == 64 << 20
