@@ -309,7 +309,7 @@ class MainWindow(QMainWindow):
         if self.bridge is None:
             from gui.session_bridge import SessionBridge
 
-            self.bridge = SessionBridge(self, threads=self.settings.threads)
+            self.bridge = SessionBridge(self, threads=self.settings.threads, memory=self.settings.memory << 20)
             self.bridge.set_budget(self.settings.budget)
             self.bridge.loaded.connect(self._engine_loaded)
             self.bridge.warm_up()
@@ -333,6 +333,8 @@ class MainWindow(QMainWindow):
             set_data_folder(self.settings.data_folder or None)
         elif name == "budget" and self.bridge is not None:
             self.bridge.set_budget(self.settings.budget)
+        elif name == "memory" and self.bridge is not None:
+            self.bridge.set_memory(self.settings.memory << 20)
         elif name == "device":
             self.header.set_device(self.device_name())
 

@@ -53,7 +53,7 @@ STANDING_MS = 16  # nothing trains, but an answer is awaited
 IDLE_MS = 250
 AWAKE_SECONDS = 1.0  # how long to stay quick after a command or news
 LOOK_SECONDS = 0.1
-TAPE_BYTES = 256 << 20  # of the frames recorded of a run; the session keeps as much in snapshots
+MEMORY = 512 << 20  # bytes a run may keep for rewinding: half in frames, half in the session's snapshots
 
 Drawn = Callable[[], Mapping[str, float]]
 
@@ -70,7 +70,7 @@ def _make_session(threads: int) -> Session:
 class _Run:
     spec: RunSpec
     history: MetricHistory
-    tape: Tape = field(default_factory=lambda: Tape(TAPE_BYTES))
+    tape: Tape
     latest: dict[str, Frame] = field(default_factory=dict)
     built: bool = False
     playing: bool = False
@@ -96,10 +96,12 @@ class SessionBridge(QObject):
         parent: QObject | None = None,
         *,
         threads: int = 0,
+        memory: int = MEMORY,
         make_session: Callable[[int], Session] = _make_session,
     ) -> None:
         super().__init__(parent)
         self._threads = threads  # torch's; 0 leaves the choice to the lab
+        self._memory = memory
         self._make_session = make_session
         self._session: Session | None = None
         self.devices: dict[str, str] = {}  # "cuda" -> "CUDA: NVIDIA H100", the fastest first; {} until `loaded`
@@ -120,13 +122,14 @@ class SessionBridge(QObject):
         """Begin to load torch on the session's thread; call it once the first window is painted."""
         if self._session is None and not self._over:
             self._session = self._make_session(self._threads)
+            self._session.remember(self._memory // 2)
             self._wake()
 
     def open(self, spec: RunSpec, resume: Path | None = None, marks: tuple[Mark, ...] = ()) -> int:
         """Build a run, changed at the steps of `marks` as they say; `opened`, or `happened` with NeedsData or Failed,
         answers. Returns the run's number."""
         self._last_run += 1
-        self._runs[self._last_run] = _Run(spec, MetricHistory())
+        self._runs[self._last_run] = _Run(spec, MetricHistory(), Tape(self._memory // 2))
         self.send(Open(self._last_run, spec, resume, marks))
         if self._budget is not None:
             self.send(Budget(self._last_run, self._budget))
@@ -136,7 +139,7 @@ class SessionBridge(QObject):
         """Build a run that goes on where `parent` stood at its latest snapshot not after `step`."""
         self._last_run += 1
         former = self._runs[parent]
-        self._runs[self._last_run] = _Run(former.spec, copy.deepcopy(former.history))
+        self._runs[self._last_run] = _Run(former.spec, copy.deepcopy(former.history), Tape(self._memory // 2))
         self.send(Branch(self._last_run, parent, step))
         if self._budget is not None:
             self.send(Budget(self._last_run, self._budget))
@@ -204,6 +207,12 @@ class SessionBridge(QObject):
         self._budget = share
         for run in self._runs:
             self.send(Budget(run, share))
+
+    def set_memory(self, memory: int) -> None:
+        """How many bytes each run may keep for rewinding that is opened from now on."""
+        self._memory = memory
+        if self._session is not None:
+            self._session.remember(memory // 2)
 
     def shutdown(self) -> None:
         """Stop polling, stop the session and join its thread. Nothing is heard after that."""
