@@ -50,8 +50,11 @@ def set_labs_folder(path: str | os.PathLike[str] | None) -> None:
 
 def labs_folder() -> Path:
     """Where the viewer's own labs lie. The folder need not exist."""
-    if _chosen_folder is not None:
-        return _chosen_folder
+    return _chosen_folder or usual_labs_folder()
+
+
+def usual_labs_folder() -> Path:
+    """Where they lie unless another folder was chosen: what DEEPSCOPE_LABS says, else a place in the user's data."""
     if named := os.environ.get("DEEPSCOPE_LABS"):
         return Path(named).expanduser()
     import platformdirs
@@ -240,6 +243,6 @@ def _retitled(text: str) -> str:
     node = title_node(text)
     if node is not None and node.end_lineno == node.lineno:
         line = lines[node.lineno - 1]
-        title = json.dumps(f"{node.value} (mine)", ensure_ascii=False).encode()
+        title = json.dumps(str(node.value) + " (mine)", ensure_ascii=False).encode()
         lines[node.lineno - 1] = line[: node.col_offset] + title + line[node.end_col_offset :]
     return b"".join(lines).decode()

@@ -119,6 +119,10 @@ def run(start: Start) -> int:
         from engine.data import set_data_folder
 
         set_data_folder(folder)
+    if settings.labs_folder:
+        from engine.own_labs import set_labs_folder
+
+        set_labs_folder(settings.labs_folder)
     follow_theme(app, settings)
     window = MainWindow(settings)
     window.painted.connect(finish)

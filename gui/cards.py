@@ -191,7 +191,8 @@ class BigCard(CardButton):
         inner = width - 2 * PAD
         _line(painter, self.card.title, style.font(14, SEMIBOLD), t.text, QRect(PAD, high + 9, inner, 22))
         summary = QRect(PAD, high + 33, inner, 40)
-        used = _paragraph(painter, self.card.summary, style.font(13), t.text if self._roomy else t.muted, summary)
+        colour = t.bad if self.card.problem else t.text if self._roomy else t.muted
+        used = _paragraph(painter, self.card.summary, style.font(13), colour, summary)
         if self._roomy:
             about = QRect(PAD, high + 33 + used + 7, inner, 146 - 33 - used - 7 - 12)
             _paragraph(painter, self.card.about, style.font(12), t.muted, about)

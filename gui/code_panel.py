@@ -331,8 +331,9 @@ class CodeSide(QWidget):
 
     def focus_view(self, name: str) -> None:
         """This view has the keyboard: offer the method that makes it."""
-        self._view = name
-        self._list_places()
+        if name != self._view:
+            self._view = name
+            self._list_places()
 
     def _list_places(self) -> None:
         self.folding.setChecked(bool(self.text.folded))

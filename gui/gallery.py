@@ -55,6 +55,10 @@ class Gallery(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._scroll)
 
+    def set_cards(self, cards: Sequence[Card]) -> None:
+        """Show other labs: files of the viewer's own came, changed or went."""
+        self._page.set_cards(cards)
+
     def set_recent(self, lab_ids: Sequence[str]) -> None:
         """The labs opened last, the latest first; ids that no longer exist are left out."""
         self._page.set_recent(lab_ids)
@@ -137,15 +141,13 @@ class _Page(QWidget):
         self.setProperty("role", "page")
         self._query = ""
         self._placed_for = QSize()
-        self._labs = {card.id: card for card in cards}
+        self._labs: dict[str, Card] = {}
         self._heading = self._label("What would you like to see learn?", "heading")
         self._line = self._label("Every lab trains a real network, live, on this machine.", "muted")
         self._recent_title = self._label("Recent", "chapter")
         self._recent: list[RecentCard] = []
         self._chapters: list[tuple[QLabel, list[BigCard]]] = []
-        for chapter in dict.fromkeys(card.chapter for card in cards):
-            title = self._label(chapter, "chapter")
-            self._chapters.append((title, [self._add(BigCard(c, self)) for c in cards if c.chapter == chapter]))
+        self._make_chapters(cards)
         self._nothing = self._label("", "muted")
         self.clear = QPushButton("Clear search", self)
         self.clear.hide()
@@ -160,6 +162,22 @@ class _Page(QWidget):
         card.clicked.connect(lambda: self.chosen.emit(card.card.id))
         card.installEventFilter(self)
         return card
+
+    def _make_chapters(self, cards: Sequence[Card]) -> None:
+        self._labs = {card.id: card for card in cards}
+        for chapter in dict.fromkeys(card.chapter for card in cards):
+            title = self._label(chapter, "chapter")
+            self._chapters.append((title, [self._add(BigCard(c, self)) for c in cards if c.chapter == chapter]))
+
+    def set_cards(self, cards: Sequence[Card]) -> None:
+        recent = [card.card.id for card in self._recent]
+        for title, old in self._chapters:
+            for widget in (title, *old):
+                widget.hide()
+                widget.deleteLater()
+        self._chapters = []
+        self._make_chapters(cards)
+        self.set_recent(recent)
 
     def set_recent(self, lab_ids: Sequence[str]) -> None:
         for old in self._recent:

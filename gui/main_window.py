@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QDateTime, Qt, QTimer, Signal
+from PySide6.QtCore import QDateTime, QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
-from engine.discovery import UnknownLab, catalogue, find_card
+from engine.discovery import UnknownLab, built_in, catalogue, find_card
+from engine.own_labs import set_labs_folder
 from gui import crash_log, theme
 from gui.drops import dropped_session
 from gui.gallery import Gallery
@@ -71,7 +72,8 @@ class MainWindow(QMainWindow):
         self._keys: KeysSheet | None = None
         self.setWindowTitle("Deepscope")
         self.setMinimumSize(960, 600)
-        self.gallery = Gallery(catalogue())
+        self._cards = built_in()  # at first; what else there is, is looked for once the window is painted
+        self.gallery = Gallery(self._cards)
         self.gallery.chosen.connect(self.open_lab)
         self._saving: tuple[QAction, ...] = ()
         self._made_menu: QMenu | None = None
@@ -202,6 +204,7 @@ class MainWindow(QMainWindow):
             )
             self._title = card.title, card.chapter
             kept.title_changed.connect(self._set_title)
+            kept.file.copied.connect(self.open_lab)
             self.header.explain_toggled.connect(kept.explain_toggled)
             self.header.code_toggled.connect(kept.code_toggled)
             self.header.compare_toggled.connect(kept.twins.action.setChecked)
@@ -230,9 +233,22 @@ class MainWindow(QMainWindow):
 
             self.bridge.send(Pause(self.workbench.run))
         self.setWindowTitle("Deepscope")
+        self.look_for_labs()
         self.pages.setCurrentWidget(self.gallery)
         self.header.show_home()
         self.gallery.focus_lab(self.workbench.lab_id)
+
+    def look_for_labs(self) -> None:
+        """Show the labs that there are now, the viewer's own and those of installed packages included."""
+        if (cards := catalogue()) != self._cards:
+            self._cards = cards
+            self.gallery.set_cards(cards)
+            self.gallery.set_recent(self.settings.recent_labs)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ActivationChange and self._painted and self.isActiveWindow():
+            self.look_for_labs()  # the viewer comes back, from an editor maybe
 
     # ------------------------------------------------------------------ saved sessions
 
@@ -331,6 +347,9 @@ class MainWindow(QMainWindow):
             from engine.data import set_data_folder
 
             set_data_folder(self.settings.data_folder or None)
+        elif name == "labs_folder":
+            set_labs_folder(self.settings.labs_folder or None)
+            self.look_for_labs()
         elif name == "budget" and self.bridge is not None:
             self.bridge.set_budget(self.settings.budget)
         elif name == "memory" and self.bridge is not None:
@@ -379,6 +398,7 @@ class MainWindow(QMainWindow):
 
     def _after_first_paint(self) -> None:
         self.painted.emit()
+        self.look_for_labs()
         self.header.set_menu(self._menu)
         self.header.load_icons()
         if self._warm_up:

@@ -55,6 +55,15 @@ class Settings(QObject):
         self._write("data_folder", value)
 
     @property
+    def labs_folder(self) -> str:
+        """Where the viewer's own labs lie; "" is the usual place."""
+        return self._read("labs_folder", "")
+
+    @labs_folder.setter
+    def labs_folder(self, value: str) -> None:
+        self._write("labs_folder", value)
+
+    @property
     def device(self) -> str:
         """One of DEVICES."""
         return self._one_of("device", DEVICES)
@@ -153,7 +162,7 @@ class Settings(QObject):
         """Forget everything, what was remembered of the labs included."""
         self._store.clear()
         self._store.sync()
-        for name in ("theme", "data_folder", "device", "budget", "threads", "memory", "recent_labs"):
+        for name in ("theme", "data_folder", "labs_folder", "device", "budget", "threads", "memory", "recent_labs"):
             self.changed.emit(name)
 
     def sync(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from engine.own_labs import usual_labs_folder
 from gui import style
 from gui.settings import DEVICES, MEMORIES, THEMES, Settings
 
@@ -57,6 +58,17 @@ def describe_folder(text: str) -> tuple[str, str]:
     return f"Found: {', '.join(found)}.", "good"
 
 
+def describe_labs(text: str) -> tuple[str, str]:
+    """What is found in the folder of the viewer's own labs, and the role to write it in."""
+    folder = Path(text).expanduser() if text else usual_labs_folder()
+    if text and not folder.is_dir():
+        return ("This is a file, not a folder." if folder.exists() else "There is no such folder."), "bad"
+    count = len([path for path in folder.glob("*.py") if path.name[0] not in "_."])
+    if not count:
+        return "None yet. Each file in it is a lab; begin with a copy of one, in the Code panel.", "muted"
+    return f"{count} file{'s' if count > 1 else ''} in it, shown in the gallery under Mine.", "good"
+
+
 class SettingsDialog(QDialog):
     """The bridge knows which devices there are, once torch is loaded."""
 
@@ -71,6 +83,7 @@ class SettingsDialog(QDialog):
         self._theme = self._combo("Theme", THEMES, THEME_NAMES)
         self._theme.activated.connect(lambda i: setattr(settings, "theme", THEMES[i]))
         self._make_folder()
+        self._make_labs()
         self._device = self._combo("Device", DEVICES, DEVICE_NAMES)
         self._device.activated.connect(lambda i: setattr(settings, "device", DEVICES[i]))
         self._device_hint = self._hint()
@@ -151,15 +164,25 @@ class SettingsDialog(QDialog):
         self._folder.setClearButtonEnabled(False)
         self._folder.editingFinished.connect(self._take_folder)
         self._folder.textChanged.connect(self._describe_folder)
-        browse = QPushButton("Choose…")
-        browse.setAutoDefault(False)
-        browse.clicked.connect(self._browse)
+        self._row("Data folder", self._with_browse(self._folder, self._browse), self._folder)
+        self._folder_hint = self._hint()
+
+    def _with_browse(self, field: QLineEdit, browse: Callable[[], None]) -> QHBoxLayout:
+        button = QPushButton("Choose…")
+        button.setAutoDefault(False)
+        button.clicked.connect(browse)
         row = QHBoxLayout()
         row.setSpacing(8)
-        row.addWidget(self._folder, 1)
-        row.addWidget(browse)
-        self._row("Data folder", row, self._folder)
-        self._folder_hint = self._hint()
+        row.addWidget(field, 1)
+        row.addWidget(button)
+        return row
+
+    def _make_labs(self) -> None:
+        self._labs = QLineEdit()
+        self._labs.editingFinished.connect(self._take_labs)
+        self._labs.textChanged.connect(self._describe_labs)
+        self._row("My labs", self._with_browse(self._labs, self._browse_labs), self._labs)
+        self._labs_hint = self._hint()
 
     def _make_budget(self) -> None:
         self._budget = QSlider(Qt.Orientation.Horizontal)
@@ -215,6 +238,9 @@ class SettingsDialog(QDialog):
         self._theme.setCurrentIndex(THEMES.index(s.theme))
         self._folder.setText(s.data_folder)
         self._describe_folder(s.data_folder)
+        self._labs.setPlaceholderText(str(usual_labs_folder()))
+        self._labs.setText(s.labs_folder)
+        self._describe_labs(s.labs_folder)
         self._device.setCurrentIndex(DEVICES.index(s.device))
         self._budget.setValue(round(s.budget * 100))
         self._budget_value.setText(f"{self._budget.value()} %")
@@ -236,6 +262,22 @@ class SettingsDialog(QDialog):
         said, role = describe_folder(text.strip())
         self._folder_hint.setText(said)
         style.mark(self._folder_hint, "role", role)
+
+    def _browse_labs(self) -> None:
+        start = self._labs.text() or self._labs.placeholderText()
+        if chosen := QFileDialog.getExistingDirectory(self, "My labs", start):
+            self._labs.setText(chosen)
+            self._take_labs()
+
+    def _take_labs(self) -> None:
+        text = self._labs.text().strip()
+        if describe_labs(text)[1] != "bad":
+            self.settings.labs_folder = text
+
+    def _describe_labs(self, text: str) -> None:
+        said, role = describe_labs(text.strip())
+        self._labs_hint.setText(said)
+        style.mark(self._labs_hint, "role", role)
 
     def _ask_reset(self) -> None:
         box = QMessageBox(self)

@@ -53,6 +53,7 @@ from gui.control_panel import ControlPanel
 from gui.error_banner import ErrorBanner
 from gui.explain_panel import ExplainPanel
 from gui.flags import Flags
+from gui.lab_file import LabFile
 from gui.problems import Problems
 from gui.rewinding import Rewinding
 from gui.runs import Runs
@@ -99,6 +100,7 @@ class Workbench(QWidget):
         self.rewinding = Rewinding(self.runs, self.grid, self.timeline, self)
         self.changes = Changes(self.flags, self.runs, self.rewinding, self.timeline, self._choose, self)
         self._make_actions()
+        self.file = LabFile(lab_id, self.code, self.code_action, self.problems, self.grid, self)
         self._connect()
         self.twins = Twins(self)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -232,7 +234,7 @@ class Workbench(QWidget):
             self.saving.keep(event.run, self.runs.resumed)
         playing = play or self.transport.playing
         self._stop_busy()
-        if self.pages.currentWidget() is not self.grid:
+        if self.grid.info != event.lab:
             self._build(event.lab)
         self.problems.over("open", "diverged", "step", "set", "edit", "action", "link")
         self.flags.restore(event.marks, event.step, event.lab)
@@ -253,11 +255,12 @@ class Workbench(QWidget):
         self.title_changed.emit(event.lab.title, f"{event.lab.chapter} · seed {event.spec.seed}")
 
     def _build(self, info: LabInfo) -> None:
-        """The first run of this lab stands: make its form and its views."""
+        """The first run of this lab, or of its code as it now is, stands: make its form and its views."""
         self.controls.build(info)
         self.grid.build(info)
         self.pages.setCurrentWidget(self.grid)
         for panel, action in ((self.explain, self.explain_action), (self.code, self.code_action)):
+            panel.setProperty("filled", False)
             if action.isChecked():
                 self._fill_side(panel)
 
@@ -352,9 +355,7 @@ class Workbench(QWidget):
                 self.problems.needs_data(event)
             case Failed():
                 self._stop_busy()
-                self.problems.not_built(event)
-            case _:
-                pass
+                self.problems.not_built(self.file.located(event))
 
     def _event_of_run(self, event: Event) -> None:
         if self.autosave.concerns(event):
@@ -385,7 +386,7 @@ class Workbench(QWidget):
             case Failed(what="save"):
                 self.saving.failed(event)
             case Failed():
-                self.problems.failed(event)
+                self.problems.failed(self.file.located(event))
             case Log(text=text):
                 self.toast.say(text)
             case _:

@@ -20,6 +20,7 @@ from pytestqt.qtbot import QtBot
 from engine.data import set_data_folder
 from engine.discovery import Card
 from engine.hyperparameters import Value
+from engine.own_labs import set_labs_folder
 from gui import crash_log, style
 from gui.main_window import MainWindow
 from gui.session_bridge import SessionBridge
@@ -50,6 +51,7 @@ def clean(application: QApplication) -> Iterator[None]:
     yield
     crash_log.remove()
     set_data_folder(None)
+    set_labs_folder(None)
     style.apply(application, "dark")
     left = [thread.name for thread in threading.enumerate() if thread.name.startswith("deepscope")]
     assert not left, f"still running after the test: {left}"
