@@ -151,13 +151,13 @@ class SessionBridge(QObject):
             self.untie(run)
             self.send(Close(run))
 
-    def tie(self, run: int, spec: RunSpec, apart: frozenset[str]) -> int:
+    def tie(self, run: int, spec: RunSpec, apart: frozenset[str], marks: tuple[Mark, ...] = ()) -> int:
         """Build a twin that advances in lock-step with a run that does not train yet, and is closed with it.
 
         What is said to the run that changes it or what it shows is said to the twin at the same step, but for the
         hyperparameters `apart`, in which they differ. It looks at the same views. Returns the twin's number.
         """
-        twin = self.open(spec)
+        twin = self.open(spec, marks=tuple(m for m in marks if m.kind != "set" or m.name not in apart))
         self.send(Lockstep(run, (run, twin)))
         self._twins[run] = twin, apart
         return twin

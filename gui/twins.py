@@ -90,7 +90,7 @@ class Twins(QObject):
             return
         apart = self.bar.differences()
         spec = replace(pending.spec, hyperparameters={**pending.spec.hyperparameters, **apart})
-        self._bench.bridge.tie(pending.run, spec, frozenset(apart))
+        self._bench.bridge.tie(pending.run, spec, frozenset(apart), pending.marks)
 
     def _adopted(self, event: Opened, told: str, play: bool) -> None:
         """Another A is shown."""

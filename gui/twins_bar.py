@@ -18,6 +18,7 @@ from gui.views.parts import small
 
 MOST = 3  # differences: with more nobody can tell which of them did it
 RATES = ("lr", "learning_rate")  # what one compares first
+GAP = 16  # pixels between two columns
 SAMPLE = 40  # pixels that a letter and a piece of its line take
 
 
@@ -56,13 +57,12 @@ class Difference(QWidget):
         self.names.setAccessibleName("What differs in B")
         for each, known in declared.items():
             self.names.addItem(known.label, each)
-        self.names.setFixedWidth(132)
+        self.names.setFixedWidth(128)
         self.knob: Knob | None = None
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(8)
         self._row.addWidget(self.names)
-        self._row.addWidget(QLabel("="))
         self.names.activated.connect(self._choose)
         self._show(name, value)
 
@@ -87,7 +87,7 @@ class Difference(QWidget):
         self.names.setToolTip(self._declared[name].label)
         knob = self.knob = make_knob(self._declared[name])
         knob.label.hide()  # the combo box says it
-        knob.setFixedWidth({"flag": 36}.get(knob.declared.kind, 112))
+        knob.setFixedWidth({"flag": 36}.get(knob.declared.kind, 104))
         knob.show_value(value)
         knob.changed.connect(lambda *_: self.changed.emit())
         self._row.addWidget(knob)
@@ -99,6 +99,7 @@ class Column(NamedTuple):
     title: str
     a: str
     b: str
+    metric: bool
 
 
 class Figures(QWidget):
@@ -139,17 +140,28 @@ class Figures(QWidget):
             middle = y - metrics.capHeight() / 2
             painter.drawLine(QPointF(13, middle), QPointF(SAMPLE - 8, middle))
         left = float(SAMPLE)
-        for column in self.columns:
-            wide = max(metrics.horizontalAdvance(text) for text in (*column, "00.0 %"))
-            if left + wide > self.width():
-                break
+        for column, wide in self._shown(metrics):
             painter.setPen(QColor(look.muted))
             painter.drawText(QPointF(left, top), column.title)
             painter.setPen(QColor(look.text))
-            for row, text in enumerate(column[1:], 1):
+            for row, text in enumerate((column.a, column.b), 1):
                 painter.drawText(QPointF(left, top + row * line), text)
-            left += wide + 16
+            left += wide + GAP
         painter.end()
+
+    def _shown(self, metrics: QFontMetricsF) -> list[tuple[Column, float]]:
+        """The columns that there is room for, with their widths: where it is narrow the metrics alone, as form and bar
+        tell what differs."""
+        widths = [
+            (column, max(metrics.horizontalAdvance(text) for text in (column.title, column.a, column.b, "00.0 %")))
+            for column in self.columns
+        ]
+        room = self.width() - SAMPLE + GAP
+        if sum(wide + GAP for _, wide in widths) > room:
+            widths = [(column, wide) for column, wide in widths if column.metric]
+        while widths and sum(wide + GAP for _, wide in widths) > room:
+            widths.pop()
+        return widths
 
 
 class TwinsBar(QFrame):
@@ -187,7 +199,7 @@ class TwinsBar(QFrame):
         row.addWidget(QLabel("B is like A, but"))
         row.addLayout(self._differences)
         row.addLayout(buttons)
-        row.addSpacing(12)
+        row.addSpacing(4)
         row.addWidget(self.figures, 1)
         row.addWidget(self.close_button)
         self.setMinimumHeight(62)
@@ -223,11 +235,12 @@ class TwinsBar(QFrame):
         for row in self.rows:
             row.values = self._values
         columns = [
-            Column(self._declared[name].label, told(values[name]), told(b)) for name, b in self.differences().items()
+            Column(self._declared[name].label, told(values[name]), told(b), False)
+            for name, b in self.differences().items()
         ]
         for name, percent in self._metrics().items():
             a, b = (_reading(history, name, step, percent) for history in (ours, theirs))
-            columns.append(Column(name, a, b))
+            columns.append(Column(name, a, b, True))
         self.figures.show_columns(columns)
 
     def _metrics(self) -> dict[str, bool]:

@@ -97,7 +97,7 @@ def test_both_are_seen_side_by_side_and_in_one_plot(open_bench: Opener, qtbot: Q
     assert loss.view.grab().toImage() != single
     qtbot.waitUntil(lambda: len(bench.twins.bar.figures.columns) > 2)
     rate, *metrics = bench.twins.bar.figures.columns
-    assert rate == ("Learning rate", "0.03", "0.3")
+    assert rate == ("Learning rate", "0.03", "0.3", False)
     last = bench.bridge.history(twin).last("train loss")
     assert last is not None
     value = format.number(last[1])
