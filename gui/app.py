@@ -5,10 +5,16 @@ pyqtgraph comes with the first lab, and torch on a thread of its own shortly aft
 2.9 and later cannot be imported after Qt, whose package brings an older C++ runtime under the same name
 (pytorch/pytorch#166628): there torch's smallest library, and the newer runtime with it, is loaded before Qt, which
 takes milliseconds where importing torch takes seconds.
+
+PySide puts a hook before `import`, which reads the source of every module that is imported from then on, in search of
+`from __feature__ import`. It costs an eighth of the time that torch takes to import, and asks modules for attributes
+while another thread is in the midst of importing them, upon which pydantic falls over now and then. We have no use for
+the hook, and take it away.
 """
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import gc
 import os
@@ -21,6 +27,9 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
     from gui.settings import Settings
+
+
+_import = builtins.__import__  # this module is imported before Qt
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,7 @@ def make_application(argv: list[str]) -> QApplication:
     from PySide6.QtCore import QCoreApplication
     from PySide6.QtWidgets import QApplication
 
+    builtins.__import__ = _import
     from engine import __version__
     from gui import style
     from gui.settings import APPLICATION, ORGANISATION
