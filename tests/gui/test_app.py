@@ -473,3 +473,17 @@ def test_settings_can_be_reset_from_the_command_line(
     assert app.run(app.Start(reset_settings=True)) == 0
     assert shown == ["system"]
     assert QSettings().value("theme") is None
+
+
+def test_the_import_hook_of_pyside_is_gone() -> None:
+    """It slows every import, and reads what another thread is importing."""
+    code = """
+import builtins
+plain = builtins.__import__
+from gui import app
+application = app.make_application([])
+print(builtins.__import__ is plain)
+import sys, torch, pydantic
+print("torch" in sys.modules)
+"""
+    assert python("-c", code).stdout.split() == ["True", "True"]
