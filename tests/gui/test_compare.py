@@ -11,7 +11,7 @@ from helpers import WindowOpener as Windows
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from engine.messages import Changed, Event, Opened
+from engine.messages import Changed, Event, Opened, Set
 from engine.payloads import PointPick
 from gui import format
 from gui.knobs import NumberKnob
@@ -273,3 +273,20 @@ def test_the_button_and_the_key_of_the_window(open_window: Windows, qtbot: QtBot
     qtbot.waitUntil(lambda: fresh.ready, timeout=PATIENCE)
     compare(fresh, qtbot)
     learn(fresh, qtbot, 20)
+
+
+def test_where_b_diverges_both_stand_and_go_back_together(open_bench: Opener, qtbot: QtBot) -> None:
+    bench = open_bench()
+    twin = compare(bench, qtbot)
+    learn(bench, qtbot, 50)
+    bench.bridge.send(Set(twin, "activation", "ReLU"))
+    bench.bridge.send(Set(twin, "learning_rate", 1e6))
+    qtbot.waitUntil(lambda: "B's " in bench.trouble, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not bench.transport.playing, timeout=PATIENCE)
+    back = next(text for text in bench.banner.buttons() if text.startswith("Go back to step "))
+    to = int(back.removeprefix("Go back to step ").replace(",", ""))
+    bench.banner.buttons()[back].click()
+    qtbot.waitUntil(lambda: newest(bench) == to, timeout=PATIENCE)
+    spans = [(bench.bridge.history(run).span() or (0, 0))[1] for run in (bench.run or 0, twin)]
+    assert spans == [to, to]
+    assert still_trains(bench, qtbot)
