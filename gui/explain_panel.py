@@ -2,7 +2,8 @@
 
 A guide is Markdown in assets/guides/<lab>.md. `$…$` and `$$…$$` are LaTeX. A link to `view:NAME` lights up that view
 while the pointer is on it, and so does a view's title in bold; a link to `set:name=value&…` (`dataset` too) sets
-hyperparameters and starts training.
+hyperparameters and starts training. A heading or list item that begins with a phase's name in `code` is lit while the
+run stands there.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from PySide6.QtGui import (
     QTextFormat,
     QTextImageFormat,
 )
-from PySide6.QtWidgets import QTextBrowser
+from PySide6.QtWidgets import QTextBrowser, QTextEdit
 
 from engine.messages import LabInfo
 from gui import formulas, style, theme
@@ -35,6 +36,7 @@ from gui.formulas import Formula
 TEXT_SIZE = 14
 FORMULA_SIZE = 16
 HEADINGS = {1: 20, 2: 16, 3: 14}
+MARGIN = 18  # pixels about the text, and above and below what is brought to sight
 
 # code first, so that a dollar inside it stays one
 _PIECES = re.compile(r"(```.*?```|`[^`\n]*`)|\$\$(.+?)\$\$|(?<![\\$])\$(?!\s)([^$\n]+?)(?<!\s)\$(?!\d)", re.DOTALL)
@@ -77,13 +79,15 @@ class ExplainPanel(QTextBrowser):
         self.setAccessibleName("Explanation")
         self.setProperty("role", "side")
         self.setOpenLinks(False)
-        self.document().setDocumentMargin(18)
+        self.document().setDocumentMargin(MARGIN)
         self.setFont(style.font(TEXT_SIZE))
         self._text = ""
         self._formulas: list[tuple[str, bool]] = []
         self._set: list[Formula | None] = []
         self._job: Future[list[Formula | None]] | None = None
         self._views: dict[str, str] = {}  # names by title
+        self._phase = ""
+        self._named: dict[int, str] = {}  # the code that headings and list items begin with, by block
         self._poll = QTimer(self)
         self._poll.setInterval(20)
         self._poll.timeout.connect(self._look_for_formulas)
@@ -119,11 +123,13 @@ class ExplainPanel(QTextBrowser):
         document.clear()
         document.setDefaultFont(style.font(TEXT_SIZE))
         document.setMarkdown(self._text, QTextDocument.MarkdownFeature.MarkdownDialectGitHub)
+        self._named = _named(document)  # before headings lose their code
         self._dress_blocks(document)
         self._dress_words(document)
         self._place_formulas(document)
         self.moveCursor(QTextCursor.MoveOperation.Start)
         self.verticalScrollBar().setValue(place)
+        self._light()
 
     def _dress_blocks(self, document: QTextDocument) -> None:
         """Sizes, spacing and the background of code, which Qt's Markdown leaves as they come."""
@@ -222,6 +228,34 @@ class ExplainPanel(QTextBrowser):
             image.setAnchorHref(around.anchorHref())
         return image
 
+    # ------------------------------------------------------------------ the phase reached
+
+    def light_phase(self, phase: str) -> None:
+        """Light the heading or list item that begins with this phase, and bring it to sight; "" lights none."""
+        self._phase = phase
+        self._light()
+        if self.isVisible() and (lit := self.extraSelections()):
+            self._show(QTextCursor(lit[0].cursor))
+
+    def _light(self) -> None:
+        lit = []
+        for number in [number for number, name in self._named.items() if name == self._phase]:
+            item = QTextEdit.ExtraSelection()
+            item.cursor = QTextCursor(self.document().findBlockByNumber(number))
+            item.cursor.movePosition(QTextCursor.MoveOperation.EndOfBlock, QTextCursor.MoveMode.KeepAnchor)
+            item.format.setBackground(style.mix(theme.current().panel, theme.current().accent, 0.3))
+            item.format.setProperty(QTextFormat.Property.FullWidthSelection, True)
+            lit.append(item)
+        self.setExtraSelections(lit)
+
+    def _show(self, cursor: QTextCursor) -> None:
+        """Scroll as little as shows all of what the cursor selects."""
+        end, bar = self.cursorRect(cursor), self.verticalScrollBar()
+        cursor.setPosition(cursor.selectionStart())
+        begin = self.cursorRect(cursor)
+        below = end.bottom() + MARGIN - self.viewport().height()
+        bar.setValue(bar.value() + (begin.top() - MARGIN if begin.top() < MARGIN else max(0, below)))
+
     # ------------------------------------------------------------------ links
 
     def _pointed(self, url: QUrl) -> None:
@@ -237,6 +271,20 @@ class ExplainPanel(QTextBrowser):
 
     def leaveEvent(self, event: object) -> None:
         self.view_pointed.emit("")
+
+
+def _named(document: QTextDocument) -> dict[int, str]:
+    """The code that headings and list items begin with, by the numbers of their blocks."""
+    found = {}
+    block = document.begin()
+    while block.isValid():
+        iterator = block.begin()
+        if not iterator.atEnd() and (block.textList() or block.blockFormat().headingLevel()):
+            piece = iterator.fragment()
+            if piece.charFormat().fontFixedPitch():
+                found[block.blockNumber()] = piece.text()
+        block = block.next()
+    return found
 
 
 def settings_of(address: str) -> Mapping[str, str]:

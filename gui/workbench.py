@@ -243,7 +243,6 @@ class Workbench(QWidget):
         self.controls.show_facts(event.facts)
         self.grid.set_ghosts(self.runs.ghosts)
         self._show_metrics(now=True)
-        self.code.light_phase("")
         self.transport.show_enabled(True)
         if self._speed is not None:
             self.bridge.send(Speed(event.run, self._speed))
@@ -363,11 +362,11 @@ class Workbench(QWidget):
         match event:
             case Playing():
                 self.transport.show_playing(True)
-                self.code.light_phase("")
+                self._light_phase("")
                 self.problems.over("diverged", "step")
             case Paused(phase=phase):
                 self.transport.show_playing(False)
-                self.code.light_phase(phase)
+                self._light_phase(phase)
                 self._show_metrics(now=True)
             case Changed():
                 self._changed(event)
@@ -389,8 +388,10 @@ class Workbench(QWidget):
                 self.problems.failed(self.file.located(event))
             case Log(text=text):
                 self.toast.say(text)
-            case _:
-                pass
+
+    def _light_phase(self, phase: str) -> None:
+        self.code.light_phase(phase)
+        self.explain.light_phase(phase)
 
     def _changed(self, event: Changed) -> None:
         settled = self.runs.confirm(event)

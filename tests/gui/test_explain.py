@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -160,6 +162,60 @@ def test_a_link_asks_for_settings(panel: ExplainPanel, qtbot: QtBot) -> None:
         panel.anchorClicked.emit(QUrl(links(panel.document())["Try"]))
     assert told.args == [{"rate": "1e-3", "shape": "two moons", "dataset": "mnist"}]
     assert settings_of("set:a=") == {"a": ""}
+
+
+def lit(panel: ExplainPanel) -> list[QTextCursor]:
+    selections = panel.extraSelections()  # its cursors go with it
+    return [QTextCursor(each.cursor) for each in selections]
+
+
+def light(panel: ExplainPanel) -> str:
+    """The colour of what is lit."""
+    selections = panel.extraSelections()
+    return selections[0].format.background().color().name()
+
+
+def test_the_phase_reached_is_lit_and_brought_to_sight(panel: ExplainPanel, qtbot: QtBot) -> None:
+    filler = "Words. " * 800
+    show(
+        panel,
+        qtbot,
+        f"Code `forward` in a sentence.\n\n{filler}\n\n- `forward`: there\n- the `backward` way\n\n## `backward`",
+    )
+    panel.light_phase("forward")
+    (cursor,) = lit(panel)
+    assert cursor.selectedText() == "forward: there"
+    assert panel.viewport().rect().contains(panel.cursorRect(cursor))
+    scrolled = panel.verticalScrollBar().value()
+    panel.light_phase("backward")
+    assert [each.selectedText() for each in lit(panel)] == ["backward"]
+    assert panel.verticalScrollBar().value() >= scrolled
+    for phase in ("validation", ""):
+        panel.light_phase(phase)
+        assert lit(panel) == []
+
+
+def test_a_phase_stays_lit_in_another_theme(panel: ExplainPanel, qtbot: QtBot, application: QApplication) -> None:
+    panel.light_phase("forward")
+    show(panel, qtbot, "- `forward`: $x$")  # typeset only after the phase is known
+    before = light(panel)
+    style.apply(application, "light")
+    assert light(panel) != before
+
+
+@pytest.mark.parametrize("name", [name.removesuffix(".md") for name in GUIDES])
+def test_every_guide_names_the_phases_of_its_lab_in_their_order(panel: ExplainPanel, qtbot: QtBot, name: str) -> None:
+    path = find_card(name).path
+    phases = list(dict.fromkeys(re.findall(r'yield "(\w+)"', path.read_text(encoding="utf-8"))))
+    assert phases
+    panel.show_lab(replace(lab(name), source=path))
+    qtbot.waitUntil(lambda: panel._job is None, timeout=20_000)
+    places = []
+    for phase in phases:
+        panel.light_phase(phase)
+        assert len(lit(panel)) == 1, f"{name}.md says nothing of {phase}"
+        places.append(lit(panel)[0].position())
+    assert places == sorted(places)
 
 
 def test_a_lab_without_a_guide_shows_its_docstring(panel: ExplainPanel, qtbot: QtBot) -> None:

@@ -88,6 +88,10 @@ def test_a_phase_is_named(open_bench: Opener, qtbot: QtBot) -> None:
     assert len(bench.code.text.extraSelections()) == 1
     bench.micro_step()
     qtbot.waitUntil(lambda: bench.transport.where.text().endswith("after backward"), timeout=PATIENCE)
+    bench.explain_toggled(True)
+    qtbot.waitUntil(lambda: len(bench.explain.extraSelections()) == 1, timeout=PATIENCE)
+    bench.step_once()
+    qtbot.waitUntil(lambda: not bench.explain.extraSelections(), timeout=PATIENCE)
 
 
 def test_a_live_knob_acts_without_a_restart_and_leaves_one_flag(open_bench: Opener, qtbot: QtBot) -> None:
