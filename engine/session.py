@@ -161,9 +161,10 @@ class Session:
     def _turn(self) -> None:
         for run in list(self._runs.values()):
             together = self._with(run)
+            begun = time.perf_counter()
             if run is together.runs[0] and together.playing and together.wait() <= 0:
                 self._train(together)
-            self._render(run)
+            self._render(run, max(TURN, time.perf_counter() - begun))
         self._report_status()
 
     def _with(self, run: Run) -> lockstep.Lockstep:
@@ -212,18 +213,20 @@ class Session:
             self._post(diverged)
             self._halt(run)
 
-    def _render(self, run: Run) -> None:
-        name = run.watcher.next_due(time.perf_counter())
-        if name is None:
-            return
-        try:
-            frame = run.watcher.render(name)
-        except Exception as error:
-            self._fail(run.number, f"view {name}", error, run)
-            return
-        if frame is not None:
-            with self._lock:
-                self._frames[run.number, name] = frame
+    def _render(self, run: Run, seconds: float) -> None:
+        """Render what is due, for at most about as long as was trained: first pictures do not count the budget."""
+        until = time.perf_counter() + seconds
+        while (name := run.watcher.next_due(time.perf_counter())) is not None:
+            try:
+                frame = run.watcher.render(name)
+            except Exception as error:
+                self._fail(run.number, f"view {name}", error, run)
+                return
+            if frame is not None:
+                with self._lock:
+                    self._frames[run.number, name] = frame
+            if time.perf_counter() >= until or not self._inbox.empty():
+                return
 
     def _report_status(self, *, now: bool = False) -> None:
         at = time.perf_counter()

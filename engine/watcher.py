@@ -25,8 +25,8 @@ class Watcher:
     """Renders the visible views of a run, within the budget.
 
     Time to watch accrues at the budget's share of real time, and each rendering, and what the window spends on drawing
-    it, is paid from it. Who comes next is decided as in fair queueing: the view that has had the least time, so that a
-    cheap view stays fluent beside a costly one, and nothing of the budget is wasted. A view that has never been seen
+    it, is paid from it. Who comes next is decided as in fair queueing: the view that has had the least time, weighed,
+    so that a cheap view stays fluent beside a costly one, and nothing of the budget is wasted. A view never seen
     is rendered on credit: nobody should look at an empty panel.
     """
 
@@ -36,7 +36,7 @@ class Watcher:
         self._version = 0
         self._shown: dict[str, int] = {}  # the version that each view was last rendered at
         self._next: dict[str, float] = {}  # when a view may be rendered again
-        self._had: dict[str, float] = {}  # the time that each view has had
+        self._had: dict[str, float] = {}  # the weighed time that each view has had
         self._slices: dict[str, tuple[Generator[None, None, Payload], int]] = {}
         self._cost: dict[str, float] = {}
         self._spent: list[tuple[float, float]] = []
@@ -87,7 +87,8 @@ class Watcher:
         ready = [
             name for name in stale if self._next.get(name, 0.0) <= now and (self._credit >= 0 or self._unseen(name))
         ]
-        return min(ready, key=lambda name: self._had.get(name, 0.0), default=None)
+        # what nobody has seen yet comes first; training meanwhile gets as much time (Session._render)
+        return min(ready, key=lambda name: (not self._unseen(name), self._had.get(name, 0.0)), default=None)
 
     def _stale(self) -> list[str]:
         return [name for name in self.visible if name in self._slices or self._shown.get(name) != self._version]
@@ -107,7 +108,6 @@ class Watcher:
             slices = rendering(self.run.lab, name)
             self._cost[name] = 0.0
         payload = None
-        unseen = self._unseen(name)
         try:
             next(slices)
             self._slices[name] = (slices, version)
@@ -123,14 +123,14 @@ class Watcher:
         self._pay(name, now, now - begun)
         if payload is not None:
             self._next[name] = begun + FRAME_INTERVAL
-        elif unseen:
-            self._next[name] = 2 * now - begun  # training gets as much time as the first picture of a view
         if payload is None:
             return None
         return Frame(self.run.number, name, self.run.lab.step_count, self.run.phase, payload, self._cost[name])
 
     def _pay(self, name: str, now: float, seconds: float) -> None:
-        self._had[name] = self._had.get(name, 0.0) + seconds
+        # weighed by the root of what a rendering costs: between equal time for all, in which a text of many slices
+        # would be half a minute old, and equal intervals, in which a cheap view would wait for the costliest
+        self._had[name] = self._had.get(name, 0.0) + seconds / math.sqrt(max(self._cost.get(name, 0.0), seconds, 1e-4))
         self._spent.append((now, seconds))
         while now - self._spent[0][0] > SHARE_WINDOW:
             self._spent.pop(0)
