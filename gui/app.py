@@ -17,6 +17,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import gc
+import importlib
 import os
 import sys
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from gui.settings import Settings
 
 
-_import = builtins.__import__  # this module is imported before Qt
+_import = importlib.__import__ if "PySide6" in sys.modules else builtins.__import__
 
 
 @dataclass(frozen=True)
