@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import json
 import os
 import re
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -207,6 +205,8 @@ def _lines(path: Path, error: BaseException) -> Iterator[int]:
     """Where in a file an error came from, the innermost place first."""
     if isinstance(error, SyntaxError) and error.filename == str(path) and error.lineno:
         yield error.lineno
+    import traceback
+
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if frame.filename == str(path) and frame.lineno:
             yield frame.lineno
@@ -239,6 +239,8 @@ def free_name(source: Path) -> str:
 
 
 def _retitled(text: str) -> str:
+    import json
+
     lines = text.encode().splitlines(keepends=True)  # ast counts bytes
     node = title_node(text)
     if node is not None and node.end_lineno == node.lineno:

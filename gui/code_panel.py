@@ -266,7 +266,7 @@ class CodeSide(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 8, 0, 0)
         column.setSpacing(4)
-        for widgets in ((self.files, self.places), (self.folding, self.edit, self.copy)):
+        for widgets in ((self.files, self.places, self.folding), (self.edit, self.copy)):
             row = QHBoxLayout()
             row.setContentsMargins(12, 0, 12, 0)
             row.setSpacing(6)

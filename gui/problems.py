@@ -53,8 +53,12 @@ class Problems(QObject):
             self._open(defaults)
             self.toast.say("What was set last time no longer fits this lab: it starts with its defaults")
             return
-        self.page.stop("It could not be opened.")
-        again = ("Start with the defaults", lambda: self._open(defaults))
+        if self.runs.own:
+            self.page.stop("It could not be opened. It starts as soon as its file is saved without the error.")
+            again = ("Try again", lambda: self._open(pending.spec))
+        else:
+            self.page.stop("It could not be opened.")
+            again = ("Start with the defaults", lambda: self._open(defaults))
         self.banner.say(event.summary, again, subject="open", details=details, report=report or report_of(event))
 
     def _open(self, spec: RunSpec, told: str = "", resume: Path | None = None) -> None:
