@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import time
@@ -18,7 +19,7 @@ from engine import checkpoint, device, marks
 from engine.check import check_lab
 from engine.data import DataError
 from engine.discovery import Card, UnknownLab, catalogue, find_card, load_lab
-from engine.hyperparameters import HyperparameterError, make_params, parse_settings, values_of
+from engine.hyperparameters import HyperparameterError, Value, make_params, parse_settings, values_of
 from engine.lab import Lab, LabError, Metrics, Proof, advance, hyperparameters, start
 from engine.messages import Mark, RunSpec
 from engine.metrics import columns_of
@@ -99,7 +100,7 @@ def run(options: Namespace) -> int:
     with _plainly():
         for option in ("save", "weights", "metrics"):
             _check_folder(option, getattr(options, option))
-        lab, spec = _begin(options)
+        lab, spec, done = _begin(options)
         script = _script(options, lab)
     if options.steps is not None and options.steps < lab.step_count:
         raise WrongInput(f"{options.resume} stands at step {lab.step_count} already: --steps counts from step 0")
@@ -108,9 +109,11 @@ def run(options: Namespace) -> int:
     history = MetricHistory() if options.metrics else None
     begun = time.perf_counter()
     with _plainly():
-        metrics = train(lab, steps=options.steps, seconds=seconds, progress=progress, script=script, history=history)
+        metrics = train(
+            lab, steps=options.steps, seconds=seconds, progress=progress, script=script, done=done, history=history
+        )
         spent = time.perf_counter() - begun
-        _write(options, lab, spec, history)
+        _write(options, lab, spec, done, history)
     result = {"lab": spec.lab, "seed": spec.seed, "steps": lab.step_count, "seconds": round(spent, 3)}
     print(json.dumps({**result, "metrics": metrics}))
     return 0
@@ -134,13 +137,14 @@ def _script(options: Namespace, lab: Lab) -> list[Mark]:
     return script
 
 
-def _write(options: Namespace, lab: Lab, spec: RunSpec, history: MetricHistory | None) -> None:
+def _write(options: Namespace, lab: Lab, spec: RunSpec, done: list[Mark], history: MetricHistory | None) -> None:
     """Write what the options ask for, once trained."""
     from engine.export.metrics import POINTS, save_metrics
     from engine.export.weights import save_weights
 
     if options.save:
         snapshot = checkpoint.take(lab, values_of(lab.hp), rng_state(lab.device))
+        snapshot = dataclasses.replace(snapshot, marks=len(done), history=tuple(done))
         checkpoint.save(Path(options.save), spec, snapshot, history.thinned(POINTS) if history else None)
     if options.weights:
         save_weights(Path(options.weights), lab, spec)
@@ -148,8 +152,8 @@ def _write(options: Namespace, lab: Lab, spec: RunSpec, history: MetricHistory |
         save_metrics(Path(options.metrics), history.thinned(POINTS))
 
 
-def _begin(options: Namespace) -> tuple[Lab, RunSpec]:
-    """Build what the options ask for, resumed from a checkpoint if they say so."""
+def _begin(options: Namespace) -> tuple[Lab, RunSpec, list[Mark]]:
+    """Build what the options ask for, resumed from a checkpoint if they say so; and what changed the run so far."""
     card = find_card(options.lab)
     lab_class = load_lab(card.id)
     settings = parse_settings(lab_class.Params, options.set)
@@ -170,7 +174,15 @@ def _begin(options: Namespace) -> tuple[Lab, RunSpec]:
             raise WrongInput(f"{', '.join(rebuilt)} cannot change with --resume: it rebuilds the network")
         checkpoint.put(lab, snapshot)
         set_rng_state(snapshot.rng, lab.device)
-    return lab, RunSpec(card.id, values_of(hp), lab.dataset, spec.seed, options.device or "auto")
+    done = list(snapshot.history) + _set_anew(lab, spec, settings) if snapshot is not None else []
+    return lab, RunSpec(card.id, values_of(hp), lab.dataset, spec.seed, options.device or "auto"), done
+
+
+def _set_anew(lab: Lab, spec: RunSpec, settings: dict[str, Value]) -> list[Mark]:
+    """The live hyperparameters that are set to other values than the checkpoint had."""
+    declared = hyperparameters(type(lab))
+    changed = {n: v for n, v in settings.items() if not declared[n].view and v != spec.hyperparameters[n]}
+    return [Mark(lab.step_count, "set", n, f"{n} = {v}", spec.hyperparameters[n], v) for n, v in changed.items()]
 
 
 def train(
@@ -180,11 +192,12 @@ def train(
     seconds: float | None = None,
     progress: Callable[[Lab, dict[str, float]], None] | None = None,
     script: Iterable[Mark] = (),
+    done: list[Mark] | None = None,
     history: MetricHistory | None = None,
 ) -> dict[str, float]:
     """Train until step `steps` or for `seconds`, changed on the way as the `script` says, in the order of its steps.
 
-    Returns the last value of every metric; a `history` gets them all.
+    Returns the last value of every metric; a `history` gets them all, and `done` the changes as they took place.
     """
     latest: Metrics = {}
     entries: list[tuple[int, Metrics]] = []  # on their way to the history
@@ -192,7 +205,9 @@ def train(
     begun = shown = time.perf_counter()
     while True:
         while waiting and waiting[0].step <= lab.step_count:
-            marks.apply(lab, waiting.popleft())
+            applied = marks.apply(lab, waiting.popleft())
+            if done is not None:
+                done.append(applied)
         now = time.perf_counter()
         if (steps is not None and lab.step_count >= steps) or (seconds is not None and now - begun >= seconds):
             break

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import checkpoint
 from engine.__main__ import main
 
 
@@ -75,6 +76,22 @@ def test_a_resumed_run_keeps_its_structure_and_seed(capsys: pytest.CaptureFixtur
     assert "stands at step 2" in capsys.readouterr().err
     assert main(["run", "dense_network", "--steps", "3", "--resume", path]) == 2
     assert "a run of lenet" in capsys.readouterr().err
+
+
+def test_a_saved_run_tells_what_changed_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    first, second = str(tmp_path / "a.deepscope"), str(tmp_path / "b.deepscope")
+    turned = ["--at", "2:learning_rate=0.1", "--at", "3:batch_size=20"]
+    assert main(["run", "dense_network", "--steps", "4", *turned, "--save", first]) == 0
+    anew = ["--set", "learning_rate=0.2", "--set", "batch_size=20", "--at", "5:optimizer=Adam"]
+    assert main(["run", "dense_network", "--steps", "6", "--resume", first, *anew, "--save", second]) == 0
+    capsys.readouterr()
+    _, snapshot, _ = checkpoint.load(Path(second))
+    assert [(mark.step, mark.name, mark.old, mark.new) for mark in snapshot.history] == [
+        (2, "learning_rate", 0.03, 0.1),
+        (3, "batch_size", 10, 20),
+        (4, "learning_rate", 0.1, 0.2),
+        (5, "optimizer", "SGD", "Adam"),
+    ]
 
 
 def test_version_and_help_answer_at_once() -> None:
