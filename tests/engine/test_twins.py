@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_session import Reader, Tiny
+from tiny_lab import Reader, Tiny
 
 import engine.checkpoint
 import engine.run
