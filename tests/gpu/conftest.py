@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if not torch.cuda.is_available():
-        for item in items:
-            if "gpu" in str(item.path):
-                item.add_marker(pytest.mark.skip(reason="no CUDA device on this machine"))
+    needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(needs_cuda)
