@@ -160,6 +160,7 @@ class SessionBridge(QObject):
         twin = self.open(spec, marks=tuple(m for m in marks if m.kind != "set" or m.name not in apart))
         self.send(Lockstep(run, (run, twin)))
         self._twins[run] = twin, apart
+        self._share_budget()
         return twin
 
     def twin(self, run: int | None) -> int | None:
@@ -170,6 +171,7 @@ class SessionBridge(QObject):
         """Close the twin of a run, if it has one; the run goes on alone."""
         if run in self._twins:
             self.close(self._twins.pop(run)[0])
+            self._share_budget()
 
     def history(self, run: int) -> MetricHistory:
         """The metrics of a run that is open."""
@@ -200,13 +202,19 @@ class SessionBridge(QObject):
             state.drawn = drawn or state.drawn
             self._look(run, state, time.monotonic())
             if (twin := self.twin(run)) is not None:
-                self.watch(twin, views)  # the window pays for drawing both through the first
+                self.watch(twin, views)
 
     def set_budget(self, share: float) -> None:
         """The share of the worker's time that watching may take, now and in runs to come."""
         self._budget = share
-        for run in self._runs:
-            self.send(Budget(run, share))
+        self._share_budget()
+
+    def _share_budget(self) -> None:
+        """A run and its twin have together what one has alone."""
+        if self._budget is not None:
+            tied = {*self._twins, *(twin for twin, _ in self._twins.values())}
+            for run in self._runs:
+                self.send(Budget(run, self._budget / 2 if run in tied else self._budget))
 
     def set_memory(self, memory: int) -> None:
         """How many bytes each run may keep for rewinding that is opened from now on."""
@@ -259,6 +267,9 @@ class SessionBridge(QObject):
 
     def _look(self, run: int, state: _Run, now: float) -> None:
         drawn = {name: seconds for name, seconds in (state.drawn() if state.drawn else {}).items() if seconds > 0}
+        if self._session is not None and drawn and (twin := self.twin(run)) is not None:
+            drawn = {name: seconds / 2 for name, seconds in drawn.items()}  # each panel draws both
+            self._session.send(Look(twin, self._runs[twin].views, drawn))
         if self._session is not None and (drawn or state.views != state.said):
             self._session.send(Look(run, state.views, drawn))
             state.said, state.looked = state.views, now
