@@ -194,7 +194,7 @@ class ViewPanel(QFrame):
     def _show_hint(self) -> None:
         ours, theirs = (self._said.get(view, "") if view else "" for view in (self.view, self.twin))
         text = ours or theirs
-        if ours and theirs:  # A | B, of each the last part, which tells most
+        if ours and theirs and ours != theirs:  # A | B, of each the last part, which tells most
             text = f"{ours.rpartition(' · ')[2]} | {theirs.rpartition(' · ')[2]}"
         self.hint.keeps_end = bool(text)
         self.hint.setText(text or self.view.description.hint)
