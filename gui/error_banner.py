@@ -111,8 +111,8 @@ class ErrorBanner(QFrame):
 
     def buttons(self) -> dict[str, QPushButton]:
         """The buttons that are shown, by what is written on them."""
-        found = [*self._choices, self._more, self._copy]
-        return {button.text(): button for button in found if not button.isHidden()}
+        found = [*self._choices, *(button for button in (self._more, self._copy) if not button.isHidden())]
+        return {button.text(): button for button in found}
 
     def _toggle_details(self) -> None:
         self.details.setVisible(self.details.isHidden())

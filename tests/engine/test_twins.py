@@ -96,13 +96,12 @@ def test_they_advance_together_with_the_bits_of_the_bare_loop(
     session.send(m.Look(1, ("weights", "slow")))
     session.send(m.Look(2, ("weights",)))
     session.send(m.Play(1))
-    pair.until(lambda: pair.now() > 200)
+    pair.until(lambda: pair.now() > 200 and sum(len(steps) == 2 for steps in pair.steps()) > 3)
     session.send(m.Pause(2))
     pair.until(lambda: not any(status.playing for status in pair.seen[-1].values()))
     assert pair.events_of(1, m.Playing)
     assert pair.events_of(2, m.Playing)
     assert all(len(set(steps)) == 1 for steps in pair.steps() if len(steps) == 2)
-    assert sum(len(steps) == 2 for steps in pair.steps()) > 3
     assert stop_and_compare(pair, tmp_path, {1: {"lr": 0.02}, 2: {"lr": 0.02, **apart}}) > 200
 
 
