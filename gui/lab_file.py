@@ -17,6 +17,7 @@ from pathlib import Path
 from PySide6.QtCore import QFileSystemWatcher, QObject, QProcess, QTimer, QUrl, Signal
 from PySide6.QtGui import QAction, QDesktopServices
 from PySide6.QtWidgets import QApplication, QInputDialog, QWidget
+from shiboken6 import isValid
 
 from engine.discovery import find_card
 from engine.messages import Failed, Opened
@@ -107,10 +108,12 @@ class LabFile(QObject):
             self._code.show_error(event.summary, line)
         return event
 
-    def _focus_changed(self) -> None:
-        focus, name = QApplication.focusWidget(), self._grid.current()
-        if focus is not None and name and self._grid.panels[name].isAncestorOf(focus):
-            self._code.focus_view(name)
+    def _focus_changed(self, _: QWidget | None, now: QWidget | None) -> None:
+        # the focus also changes while the views are being deleted
+        if now is not None and isValid(self._grid) and self._grid.isAncestorOf(now):
+            name = self._grid.current()
+            if name and self._grid.panels[name].isAncestorOf(now):
+                self._code.focus_view(name)
 
     # ------------------------------------------------------------------ editing
 
