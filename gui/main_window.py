@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QDateTime, QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
-from engine.discovery import UnknownLab, built_in, catalogue, find_card
+from engine.discovery import Card, UnknownLab, built_in, catalogue, find_card
 from engine.own_labs import set_labs_folder
 from gui import crash_log, theme
+from gui.background import Work
 from gui.drops import dropped_session
 from gui.gallery import Gallery
 from gui.header import Header
@@ -72,6 +73,7 @@ class MainWindow(QMainWindow):
         self._keys: KeysSheet | None = None
         self.setWindowTitle("Deepscope")
         self.setMinimumSize(960, 600)
+        self._looking: Work | None = None
         self._cards = built_in()  # at first; what else there is, is looked for once the window is painted
         self.gallery = Gallery(self._cards)
         self.gallery.chosen.connect(self.open_lab)
@@ -240,14 +242,22 @@ class MainWindow(QMainWindow):
 
     def look_for_labs(self) -> None:
         """Show the labs that there are now, the viewer's own and those of installed packages included."""
-        if (cards := catalogue()) != self._cards:
+        self._show_labs(catalogue())
+
+    def _show_labs(self, cards: tuple[Card, ...]) -> None:
+        if cards != self._cards:
             self._cards = cards
             self.gallery.set_cards(cards)
             self.gallery.set_recent(self.settings.recent_labs)
 
+    def _looked(self) -> None:
+        self._looking = None
+
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
-        if event.type() == QEvent.Type.ActivationChange and self._painted and self.isActiveWindow():
+        if event.type() != QEvent.Type.ActivationChange or not self.isActiveWindow():
+            return
+        if self._made_menu is not None and self._looking is None:  # not at the start
             self.look_for_labs()  # the viewer comes back, from an editor maybe
 
     # ------------------------------------------------------------------ saved sessions
@@ -398,7 +408,11 @@ class MainWindow(QMainWindow):
 
     def _after_first_paint(self) -> None:
         self.painted.emit()
-        self.look_for_labs()
+        # on another thread: what packages offer takes 30 ms to find for the first time
+        self._looking = Work(lambda _: catalogue(), self)
+        self._looking.finished.connect(self._show_labs)
+        self._looking.over.connect(self._looked)
+        self._looking.start()
         self.header.set_menu(self._menu)
         self.header.load_icons()
         if self._warm_up:
@@ -427,6 +441,8 @@ class MainWindow(QMainWindow):
         self.hide()  # at once: the worker may be in the middle of a long step
         _close_what_lies_over()
         crash_log.on_exception(None)
+        if self._looking is not None:
+            self._looking.end()
         if self.workbench is not None:
             self.workbench.autosave.close()
         if self.bridge is not None:  # first the polls, then the worker, then the widgets
