@@ -290,3 +290,23 @@ def test_where_b_diverges_both_stand_and_go_back_together(open_bench: Opener, qt
     spans = [(bench.bridge.history(run).span() or (0, 0))[1] for run in (bench.run or 0, twin)]
     assert spans == [to, to]
     assert still_trains(bench, qtbot)
+
+
+def test_run_again_repeats_the_changes_in_both(open_bench: Opener, qtbot: QtBot) -> None:
+    bench = open_bench()
+    ear = Ear(bench)
+    twin = compare(bench, qtbot)
+    learn(bench, qtbot, 20)
+    bench.controls.chosen.emit("batch_size", 20)
+    bench.controls.chosen.emit("learning_rate", 0.01)
+
+    def changes(run: int | None) -> dict[str, int]:
+        return {e.name: e.step for e in ear.heard if isinstance(e, Changed) and e.run == run}
+
+    qtbot.waitUntil(lambda: len(changes(bench.run)) == 2 and len(changes(twin)) == 1, timeout=PATIENCE)
+    former, steps = bench.run, changes(bench.run)
+    bench.changes.run_again()
+    twin = both_stand(bench, qtbot, former)
+    qtbot.waitUntil(lambda: len(changes(bench.run)) == 2 and len(changes(twin)) == 1, timeout=PATIENCE)
+    assert changes(bench.run) == steps
+    assert changes(twin) == {"batch_size": steps["batch_size"]}
