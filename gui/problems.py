@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 
 from engine.data.catalogue import CATALOGUE, megabytes
-from engine.messages import Diverged, Failed, GoBack, NeedsData, RunSpec
+from engine.messages import Diverged, Failed, GoBack, Mark, NeedsData, RunSpec
 from gui import format
 from gui.control_panel import dataset_title
 from gui.data_offer import Download
@@ -43,7 +43,7 @@ class Problems(QObject):
         pending = self.runs.drop_pending()
         details, report = ("", "") if event.expected else (event.traceback, report_of(event))
         if self.runs.run is not None:
-            again = ("Try again", lambda: self._open(pending.spec, pending.told, pending.resume))
+            again = ("Try again", lambda: self._open(pending.spec, pending.told, pending.resume, pending.marks))
             before = "What ran before goes on, as it was." if self.runs.own else KEPT
             text = f"{event.summary}\n{before}"
             self.banner.say(text, again, subject="open", details=details, report=report)
@@ -61,10 +61,10 @@ class Problems(QObject):
             again = ("Start with the defaults", lambda: self._open(defaults))
         self.banner.say(event.summary, again, subject="open", details=details, report=report or report_of(event))
 
-    def _open(self, spec: RunSpec, told: str = "", resume: Path | None = None) -> None:
+    def _open(self, spec: RunSpec, told: str = "", resume: Path | None = None, marks: tuple[Mark, ...] = ()) -> None:
         self.banner.dismiss()
         self.page.go_on()
-        self.runs.open(spec, told, resume=resume)
+        self.runs.open(spec, told, resume=resume, marks=marks)
 
     # ------------------------------------------------------------------ data that is not here
 

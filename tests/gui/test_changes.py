@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from helpers import LAB, PATIENCE, SMALL, until_trained
 from helpers import BenchOpener as Opener
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from engine.discovery import load_lab
+from engine.lab import LabError
 from engine.messages import Mark, RunSpec, WentBack
 from engine.payloads import WeightEdit
 from gui.changes import beginning
@@ -111,6 +114,25 @@ def test_running_again_with_the_changes_gives_the_same_curves(open_bench: Opener
     assert bench.controls.knobs["learning_rate"].value == 0.2
     assert [bench.bridge.history(bench.run).at("train loss", step) for step in range(1, 9)] == losses
     assert None not in losses
+
+
+def test_trying_again_keeps_the_changes(open_bench: Opener, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = open_bench()
+    changed_run(bench, qtbot)
+    run, marks = bench.run, bench.flags.marks
+
+    def build(_: object) -> None:
+        raise LabError("Not today.")
+
+    monkeypatch.setattr(load_lab(LAB), "build", build)
+    bench.changes.run_again()
+    qtbot.waitUntil(lambda: "Not today." in bench.trouble, timeout=PATIENCE)
+    assert bench.flags.marks == marks  # the run before goes on
+    monkeypatch.undo()
+    bench.banner.buttons()["Try again"].click()
+    qtbot.waitUntil(lambda: bench.run != run and bench.ready, timeout=PATIENCE)
+    steps(bench, qtbot, 8)
+    assert bench.flags.marks == marks
 
 
 def test_turns_that_come_together_are_one_change(open_bench: Opener) -> None:
