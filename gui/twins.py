@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QAction
 
-from engine.messages import Diverged, Event, Failed, Frame, Opened
+from engine.messages import Diverged, Event, Failed, Frame, LabInfo, Opened
 from gui.twins_bar import TwinsBar
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Twins(QObject):
         self._bench = bench
         self._read = 0.0
         self._failed = False  # B could not be built, and A goes on alone
+        self._lab: LabInfo | None = None  # what the bar was built for
         self.bar = TwinsBar()
         self.bar.hide()
         bench.layout().insertWidget(0, self.bar)  # type: ignore[union-attr]
@@ -74,6 +75,7 @@ class Twins(QObject):
         elif bench.info is None or bench.run is None:
             self.action.setChecked(False)
         else:
+            self._lab = bench.info
             self.bar.build(bench.info, bench.runs.values())
             self.bar.show()
             self._begin_anew()
@@ -100,6 +102,10 @@ class Twins(QObject):
         if self.run is None:  # a branch of A has no twin
             self.action.setChecked(False)
             bench.toast.say("The branch goes on alone: the comparison has ended")
+            return
+        if event.lab != self._lab:  # the code of one's own lab has changed, and maybe what there is to compare
+            self.action.setChecked(False)
+            bench.toast.say("The lab was loaded anew: the comparison has ended")
             return
         self._failed = False
         bench.grid.pair(event.lab)

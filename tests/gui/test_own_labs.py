@@ -139,6 +139,24 @@ def test_a_broken_lab_opens_with_its_error_and_starts_once_it_is_right(
     learn(bench, qtbot)
 
 
+def test_a_comparison_survives_a_broken_edit_and_ends_with_another_code(
+    folder: Path, open_window: Opener, qtbot: QtBot
+) -> None:
+    bench = bench_of(open_window("mine.one_neuron"))
+    bench.twins.action.setChecked(True)
+    qtbot.waitUntil(lambda: bench.ready and bench.twins.run is not None, timeout=PATIENCE)
+    learn(bench, qtbot)
+    run = bench.run
+    save(folder / "one_neuron.py", FAILING)
+    qtbot.waitUntil(lambda: bool(bench.trouble), timeout=PATIENCE)
+    assert bench.run == run
+    assert bench.twins.on
+    save(folder / "one_neuron.py", EXAMPLE.replace("learning_rate", "rate"))
+    qtbot.waitUntil(lambda: bench.run != run, timeout=PATIENCE)
+    assert not bench.twins.on
+    assert still_trains(bench, qtbot)
+
+
 def test_an_error_in_a_step_names_its_line(folder: Path, open_window: Opener, qtbot: QtBot) -> None:
     yields = 'yield "backward"'
     (folder / "one_neuron.py").write_text(EXAMPLE.replace(yields, "self.nothing"), encoding="utf-8")
