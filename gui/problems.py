@@ -54,7 +54,7 @@ class Problems(QObject):
             self.toast.say("What was set last time no longer fits this lab: it starts with its defaults")
             return
         if self.runs.own:
-            self.page.stop("It could not be opened. It starts as soon as its file is saved without the error.")
+            self.page.stop("It opens once its file is saved without the error.")
             again = ("Try again", lambda: self._open(pending.spec))
         else:
             self.page.stop("It could not be opened.")
