@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
-# the viewer's own labs are no part of the project: its tests find none but those they make
+# the viewer's own labs are no part of the project: its tests are not collected for them, and find none
 os.environ["DEEPSCOPE_LABS"] = str(Path(__file__).parent / "no-labs-here")
+
+
+@pytest.fixture(autouse=True)
+def labs_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that a test makes, by pressing every button say, go with it."""
+    monkeypatch.setenv("DEEPSCOPE_LABS", str(tmp_path / "labs-of-my-own"))
 
 
 @pytest.fixture
