@@ -31,7 +31,7 @@ class Twins(QObject):
         self._bench = bench
         self._read = 0.0
         self._failed = False  # B could not be built, and A goes on alone
-        self._lab: LabInfo | None = None  # what the bar was built for
+        self._lab: LabInfo | None = None  # what the bar was built for, once a comparison has begun
         self.bar = TwinsBar()
         self.bar.hide()
         bench.layout().insertWidget(0, self.bar)  # type: ignore[union-attr]
@@ -68,18 +68,21 @@ class Twins(QObject):
         bench = self._bench
         if not on:
             self._rest.stop()
+            self._lab = None
             for run in (bench.runs.pending.run if bench.runs.pending else None, bench.run):
                 bench.bridge.untie(run)
             self.bar.hide()
             self._part()
-        elif bench.info is None or bench.run is None:
-            self.action.setChecked(False)
-        else:
-            self._lab = bench.info
-            self.bar.build(bench.info, bench.runs.values())
-            self.bar.show()
-            self._begin_anew()
-            bench.toast.say("A and B begin together at step 0")
+        elif bench.info is not None:
+            self._begin(bench.info)
+        # else the first run is being built: the comparison begins as soon as it stands
+
+    def _begin(self, info: LabInfo) -> None:
+        self._lab = info
+        self.bar.build(info, self._bench.runs.values())
+        self.bar.show()
+        self._begin_anew()
+        self._bench.toast.say("A and B begin together at step 0")
 
     def _begin_anew(self) -> None:
         if self.on:
@@ -88,7 +91,7 @@ class Twins(QObject):
     def _building(self) -> None:
         """A successor of A is being built: build its twin right behind it, before anybody can let it train."""
         pending = self._bench.runs.pending
-        if not self.on or pending is None or pending.ghost is not None or pending.resume is not None:
+        if self._lab is None or pending is None or pending.ghost is not None or pending.resume is not None:
             return
         apart = self.bar.differences()
         spec = replace(pending.spec, hyperparameters={**pending.spec.hyperparameters, **apart})
@@ -98,6 +101,9 @@ class Twins(QObject):
         """Another A is shown."""
         bench = self._bench
         if not self.on:
+            return
+        if self._lab is None:
+            self._begin(event.lab)
             return
         if self.run is None:  # a branch of A has no twin
             self.action.setChecked(False)

@@ -310,3 +310,16 @@ def test_run_again_repeats_the_changes_in_both(open_bench: Opener, qtbot: QtBot)
     qtbot.waitUntil(lambda: len(changes(bench.run)) == 2 and len(changes(twin)) == 1, timeout=PATIENCE)
     assert changes(bench.run) == steps
     assert changes(twin) == {"batch_size": steps["batch_size"]}
+
+
+def test_asked_for_while_the_lab_is_being_built_it_begins_once_that_stands(open_window: Windows, qtbot: QtBot) -> None:
+    window = open_window()
+    window.open_lab("dense_network", values=SMALL)
+    bench = bench_of(window)
+    assert not bench.ready
+    qtbot.mouseClick(window.header.compare, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bench.ready and bench.twins.run is not None, timeout=PATIENCE)
+    assert window.header.compare.isChecked()
+    assert bench.twins.bar.isVisible()
+    qtbot.mouseClick(window.header.compare, Qt.MouseButton.LeftButton)
+    assert bench.twins.run is None
