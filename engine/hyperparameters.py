@@ -27,6 +27,13 @@ class HyperparameterError(ValueError):
     """An unknown name or a value outside its limits; the message says what is allowed."""
 
 
+def written(value: float) -> str:
+    """A number as a sentence would have it: 0.03, 1e-5, 1,000,000."""
+    if float(value).is_integer() and abs(value) < 1e9:
+        return f"{value:,.0f}"
+    return f"{value:g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+
+
 @dataclass(frozen=True)
 class Hyperparameter:
     """What is known of one hyperparameter, apart from its value."""
@@ -64,7 +71,7 @@ class Hyperparameter:
         if self.kind == "flag":
             return "true or false"
         number = "a whole number" if self.kind == "integer" else "a number"
-        return f"{number} from {self.low:g} to {self.most:g}"
+        return f"{number} from {written(self.low)} to {written(self.most)}"
 
     @property
     def most(self) -> float:

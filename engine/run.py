@@ -14,7 +14,7 @@ import torch
 
 from engine import checkpoint, device, hyperparameters, marks
 from engine.discovery import load_lab
-from engine.hyperparameters import hyperparameters_of, make_params, values_of
+from engine.hyperparameters import hyperparameters_of, make_params, values_of, written
 from engine.lab import Lab, LabError, Metrics, actions_of, advance, describe, start, views_of
 from engine.messages import (
     Act,
@@ -347,13 +347,10 @@ class Run:
     def _likely_cause(self) -> str:
         for name, declared in hyperparameters_of(self.lab.hp).items():
             if name in ("lr", "learning_rate"):
-                rate = float(getattr(self.lab.hp, name))
-                default = float(declared.default)
-                if rate > default * 1.5:
-                    return f"The {declared.label.lower()}, {rate:g}, is likely too large: each step overshoots further."
-                return (
-                    f"Numbers grew beyond what 32 bits hold; a smaller {declared.label.lower()} than {rate:g} may help."
-                )
+                rate, label = float(getattr(self.lab.hp, name)), declared.label.lower()
+                if rate > float(declared.default) * 1.5:
+                    return f"The {label}, {written(rate)}, is likely too large: each step overshoots further."
+                return f"Numbers grew beyond what 32 bits hold; a smaller {label} than {written(rate)} may help."
         return "Numbers grew beyond what 32 bits hold."
 
     def _keep_snapshot(self, now: float) -> None:

@@ -210,7 +210,7 @@ def test_live_hyperparameters_act_between_steps_and_keep_the_weights(session: Se
     changed = reader.event(m.Changed, name="lr")
     assert (changed.step, changed.old, changed.new) == (2, 0.01, 0.5)
     session.send(m.Set(1, "lr", 1e9))
-    assert "from 1e-05 to 1e+06" in reader.event(m.Failed, what="set lr").summary
+    assert "from 1e-5 to 1,000,000" in reader.event(m.Failed, what="set lr").summary
     session.send(m.Set(1, "width", 9))
     assert reader.event(m.Failed, what="set width").expected
 
@@ -240,7 +240,7 @@ def test_divergence_pauses_names_the_step_and_goes_back(session: Session) -> Non
     diverged = reader.event(m.Diverged)
     bad = [step for step, value in reader.metrics["loss"].items() if not abs(value) < float("inf")]
     assert diverged.step == min(bad)
-    assert "1e+06" in diverged.cause
+    assert "1,000,000" in diverged.cause
     assert diverged.back_to is not None
     reader.event(m.Paused)
     session.send(m.GoBack(1))
