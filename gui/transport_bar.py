@@ -29,7 +29,7 @@ class TransportBar(QFrame):
         self.setProperty("role", "bar")
         self.setProperty("edge", "top")
         self.setFixedHeight(HEIGHT)
-        self.playing = False
+        self.playing = self.wanted = False  # what is, and what the viewer asked for last
         self.play = self._button("Play", "Play or pause (Space)", self.play_pressed)
         self.play.setProperty("kind", "primary")
         self.step = self._button("Step", "One training step, then stop (S or →)", self.step_pressed)
@@ -98,7 +98,7 @@ class TransportBar(QFrame):
 
     def show_playing(self, playing: bool) -> None:
         """The run trains, or stands."""
-        self.playing = playing
+        self.playing = self.wanted = playing
         self.play.setText("Pause" if playing else "Play")
         self.play.setAccessibleName("Pause" if playing else "Play")
         self._restyle()

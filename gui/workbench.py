@@ -25,6 +25,7 @@ from engine.hyperparameters import HyperparameterError, Value
 from engine.messages import (
     Act,
     Changed,
+    Command,
     Diverged,
     Edited,
     Event,
@@ -212,7 +213,7 @@ class Workbench(QWidget):
         runs.settled.connect(self._show_values)
         controls.chosen.connect(self._choose)
         controls.dataset_chosen.connect(runs.choose_dataset)
-        controls.action_pressed.connect(self._act)
+        controls.action_pressed.connect(lambda name: self._tell(lambda run: Act(run, name)))
         transport.play_pressed.connect(self.toggle_play)
         transport.step_pressed.connect(self.step_once)
         transport.phase_pressed.connect(self.micro_step)
@@ -312,32 +313,31 @@ class Workbench(QWidget):
     # ------------------------------------------------------------------ transport
 
     def toggle_play(self) -> None:
-        """Play, or pause."""
-        if self.run is not None:
-            self.bridge.send(Pause(self.run) if self.transport.playing else Play(self.run))
+        """Play, or pause: the other of what was asked for last, as the session may not have answered yet."""
+        self._drive(Pause if self.transport.wanted else Play, not self.transport.wanted)
 
     def step_once(self) -> None:
         """One step."""
-        if self.run is not None:
-            self.bridge.send(StepOnce(self.run))
+        self._drive(StepOnce, False)
 
     def micro_step(self) -> None:
         """One phase."""
+        self._drive(MicroStep, False)
+
+    def _drive(self, command: Callable[[int], Command], plays: bool) -> None:
+        self.transport.wanted = plays and self.run is not None
+        self._tell(command)
+
+    def _tell(self, command: Callable[[int], Command]) -> None:
         if self.run is not None:
-            self.bridge.send(MicroStep(self.run))
+            self.bridge.send(command(self.run))
 
     def _choose_speed(self, speed: float | None) -> None:
         self._speed = speed
-        if self.run is not None:
-            self.bridge.send(Speed(self.run, speed))
-
-    def _act(self, name: str) -> None:
-        if self.run is not None:
-            self.bridge.send(Act(self.run, name))
+        self._tell(lambda run: Speed(run, speed))
 
     def _gesture(self, view: str, gesture: object, edit: bool) -> None:
-        if self.run is not None:
-            self.bridge.send(Poke(self.run, view, gesture, edit))  # type: ignore[arg-type]
+        self._tell(lambda run: Poke(run, view, gesture, edit))  # type: ignore[arg-type]
 
     # ------------------------------------------------------------------ what the session says
 
