@@ -388,6 +388,7 @@ class Failed:
     step: int
     spec: RunSpec
     expected: bool = False
+    path: Path | None = None  # the file that could not be read or written
 
 
 @dataclass(frozen=True)

@@ -411,7 +411,7 @@ class Session:
         # the traceback holds the frames, and with them the tensors of the failed step
         with contextlib.suppress(AttributeError):
             error.__traceback__ = None
-        self._post(Failed(number, what, summary, trace, step, spec, expected))
+        self._post(Failed(number, what, summary, trace, step, spec, expected, getattr(command, "path", None)))
 
 
 def _what(command: Command) -> str:

@@ -29,6 +29,7 @@ class Autosave(QObject):
         super().__init__(parent)
         self._runs = runs
         self.path = folder / f"{runs.lab_id}-{os.getpid()}.deepscope"
+        self._told = False  # that it cannot be written
         self._former: Path | None = None  # the autosave that the present run goes on from
         self._written: tuple[int, int] | None = None  # the run and the step that the file holds
         self._timer = QTimer(self)
@@ -59,7 +60,11 @@ class Autosave(QObject):
                     self._former.unlink()
                 self._former = None
             return True
-        return isinstance(event, Failed) and event.what == "save" and str(self.path.parent) in event.summary
+        if isinstance(event, Failed) and event.path == self.path:
+            self._written = None
+            told, self._told = self._told, True
+            return told  # a full disk is worth a word, but not one a minute
+        return False
 
     def adopts(self, path: Path) -> bool:
         """Whether a file that was opened is an autosave: it is no file of the viewer's, and gives way to the next."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from engine import checkpoint
+from engine.messages import Failed
 from gui import autosave
 from gui.main_window import MainWindow
 from gui.settings import Settings
@@ -78,10 +80,31 @@ def test_what_is_declined_is_forgotten(open_window: Opener, qtbot: QtBot, settin
     assert [path.name for path in folder.iterdir()] == [f"lenet-{os.getppid()}.deepscope"]  # that one still runs
 
 
+def test_a_full_disk_is_told_once(open_window: Opener, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    window = open_window("dense_network")
+    train(window, qtbot)
+    bench = window.workbench
+    assert bench is not None
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("engine.checkpoint.os.fsync", full)
+    bench.autosave.save()
+    qtbot.waitUntil(lambda: "disk is full" in bench.trouble, timeout=PATIENCE)
+    bench.banner.dismiss()
+    asked: list[object] = []
+    bench.bridge.happened.connect(asked.append)
+    bench.autosave.save()  # it is tried again
+    qtbot.waitUntil(lambda: any(isinstance(event, Failed) for event in asked), timeout=PATIENCE)
+    assert bench.trouble == ""
+
+
 KILLED = """
 import os, sys, torch
 from pathlib import Path
 from engine import checkpoint
+from engine.messages import Failed
 from engine.messages import RunSpec
 path = Path(sys.argv[1])
 state = {"net": {f"w{i}": torch.full((64, 64), float(i)) for i in range(40)}}
