@@ -77,7 +77,7 @@ class Run:
         self.playing = False
         self.phase = ""
         self.speed: float | None = None
-        self.budget = 0.1
+        self.budget = 0.05
         self._stepping: Generator[str, None, Metrics | None] | None = None
         self._pending: list[Set] = []
         self.marks: list[Mark] = []  # what changed the experiment so far

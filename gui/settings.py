@@ -19,6 +19,7 @@ ORGANISATION = APPLICATION = "Deepscope"
 THEMES = ("system", "light", "dark")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 RECENT = 10
+BUDGET = 0.05  # of the worker's time; with what the window itself takes, nine tenths are left for training
 MEMORIES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 MEMORY = 512
 
@@ -75,7 +76,7 @@ class Settings(QObject):
     @property
     def budget(self) -> float:
         """The share of the worker's time that watching may take, 0.01..0.9."""
-        return min(max(self._read("budget", 0.1), 0.01), 0.9)
+        return min(max(self._read("budget", BUDGET), 0.01), 0.9)
 
     @budget.setter
     def budget(self, value: float) -> None:

@@ -94,7 +94,7 @@ class ViewGrid(QWidget):
         self.panels: dict[str, ViewPanel] = {}
         self.info: LabInfo | None = None  # the lab whose views these are
         self.enlarged = ""
-        self.budget = 0.1  # the share of the time that drawing may take
+        self.budget = 0.05  # the share of the time that drawing may take
         self._costs: dict[str, float] = {}  # seconds per drawing
         self._due: dict[str, float] = {}
         self._places: dict[str, tuple[int, int, int, int]] = {}

@@ -26,7 +26,7 @@ def reopened(settings: Settings) -> Settings:
 
 def test_defaults(settings: Settings) -> None:
     assert (settings.theme, settings.device, settings.data_folder) == ("system", "auto", "")
-    assert (settings.budget, settings.threads, settings.memory) == (0.1, 0, 512)
+    assert (settings.budget, settings.threads, settings.memory) == (0.05, 0, 512)
     assert settings.recent_labs == ()
     assert settings.hyperparameters("lenet") == {}
     assert settings.geometry.isEmpty()
@@ -52,7 +52,7 @@ def test_types_survive_a_restart(settings: Settings) -> None:
     [
         ("theme", "purple", "system"),
         ("device", "abacus", "auto"),
-        ("budget", "lots", 0.1),
+        ("budget", "lots", 0.05),
         ("budget", 7.0, 0.9),
         ("threads", "-4", 0),
         ("memory", "much", 512),
@@ -104,16 +104,16 @@ def test_the_dialog_shows_and_changes(settings: Settings, qtbot: QtBot) -> None:
     dialog = SettingsDialog(settings)
     qtbot.addWidget(dialog)
     assert dialog._budget.value() == 30
-    dialog._budget.setValue(5)
+    dialog._budget.setValue(7)
     qtbot.keyClick(dialog._theme, Qt.Key.Key_Down)
     dialog._theme.activated.emit(dialog._theme.currentIndex())
     dialog._threads.setValue(1)
     qtbot.keyClick(dialog._memory, Qt.Key.Key_Down)
     dialog._memory.activated.emit(dialog._memory.currentIndex())
-    assert (settings.budget, settings.theme, settings.threads, settings.memory) == (0.05, "light", 1, 1024)
+    assert (settings.budget, settings.theme, settings.threads, settings.memory) == (0.07, "light", 1, 1024)
     assert "states to branch from" in hints(dialog)
     dialog.reset()
-    assert (dialog._budget.value(), dialog._theme.currentIndex(), dialog._memory.currentText()) == (10, 0, "512 MB")
+    assert (dialog._budget.value(), dialog._theme.currentIndex(), dialog._memory.currentText()) == (5, 0, "512 MB")
 
 
 def test_every_control_of_the_dialog_has_a_name(settings: Settings, qtbot: QtBot) -> None:
