@@ -17,7 +17,7 @@ LICENCES = (
     ("Deepscope", "MIT"),
     ("Qt and PySide6", "LGPL 3"),
     ("PyTorch, NumPy, scikit-learn", "BSD 3-Clause"),
-    ("pyqtgraph, superqt, ziamath", "MIT, BSD 3-Clause, MIT"),
+    ("ziamath", "MIT"),
     ("Inter, JetBrains Mono", "SIL Open Font License 1.1"),
 )
 
@@ -38,7 +38,6 @@ def facts(device: str = "") -> list[tuple[str, str]]:
         ("PySide6", _version("pyside6-essentials")),
         ("PyTorch", _version("torch")),
         ("NumPy", _version("numpy")),
-        ("pyqtgraph", _version("pyqtgraph")),
         ("Device", device or "known once a lab has been opened"),
         ("System", f"{platform.system()} {platform.release()}, {platform.machine()}"),
         ("Window system", QGuiApplication.platformName()),

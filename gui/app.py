@@ -1,7 +1,7 @@
 """Starting the application, in an order that shows the window before anything heavy is loaded.
 
-The order, and why: the gallery needs neither torch (1 to 2 s) nor pyqtgraph (0.3 s), so the window is painted first;
-pyqtgraph comes with the first lab, and torch on a thread of its own shortly after the first paint. On Windows torch
+The order, and why: the gallery needs neither torch (1 to 2 s) nor numpy (0.1 s), so the window is painted first; numpy
+comes with the first lab, and torch on a thread of its own shortly after the first paint. On Windows torch
 2.9 and later cannot be imported after Qt, whose package brings an older C++ runtime under the same name
 (pytorch/pytorch#166628): there torch's smallest library, and the newer runtime with it, is loaded before Qt, which
 takes milliseconds where importing torch takes seconds.

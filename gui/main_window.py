@@ -194,7 +194,7 @@ class MainWindow(QMainWindow):
         seed: int | None = None,
     ) -> None:
         """Show a lab; what is given is set in place of what was last used. Raises UnknownLab."""
-        from gui.workbench import Workbench  # with pyqtgraph: 0.3 s that the gallery does without
+        from gui.workbench import Workbench  # with numpy and the views: time that the gallery does without
 
         card = find_card(lab_id)
         kept = self.workbench

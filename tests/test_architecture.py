@@ -48,7 +48,7 @@ def test_the_engine_finds_no_qt() -> None:
         "import sys, engine.session, engine.run, engine.headless, engine.benchmarks\n"
         "from engine.discovery import catalogue, load_lab\n"
         "[load_lab(card.id) for card in catalogue()]\n"
-        "print([m for m in sys.modules if m.split('.')[0] in ('PySide6', 'shiboken6', 'pyqtgraph', 'gui')])"
+        "print([m for m in sys.modules if m.split('.')[0] in ('PySide6', 'shiboken6', 'gui')])"
     )
     assert run_python(code) == "[]"
 
@@ -56,7 +56,7 @@ def test_the_engine_finds_no_qt() -> None:
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
-        ("gui.main_window, gui.gallery", ("torch", "pyqtgraph", "sklearn", "pydantic")),
+        ("gui.main_window, gui.gallery", ("torch", "numpy", "sklearn", "pydantic")),
         ("engine.messages, engine.discovery, engine.session, engine.data.catalogue", ("torch", "sklearn", "PySide6")),
         ("gui.__main__", ("torch", "PySide6", "numpy")),
         ("engine.__main__", ("torch", "PySide6", "numpy")),
