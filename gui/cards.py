@@ -45,16 +45,18 @@ def thumbnail_path(lab_id: str) -> Path | None:
 
 
 def thumbnail(card: Card, size: QSize, ratio: float) -> QPixmap:
-    """The lab's picture, filling `size` at that device pixel ratio; a drawing stands in where there is none."""
+    """The lab's picture, whole, on its own ground; a drawing stands in where there is none."""
     path = thumbnail_path(card.id)
     loaded = QPixmap(str(path)) if path else QPixmap()
     if loaded.isNull():
         return _drawing(card, size, ratio)
     wide, high = round(size.width() * ratio), round(size.height() * ratio)
-    scaled = loaded.scaled(
-        wide, high, Qt.AspectRatioMode.KeepAspectRatioByExpanding, Qt.TransformationMode.SmoothTransformation
-    )
-    made = scaled.copy((scaled.width() - wide) // 2, (scaled.height() - high) // 2, wide, high)
+    scaled = loaded.scaled(wide, high, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation)
+    made = QPixmap(wide, high)
+    made.fill(loaded.copy(0, 0, 1, 1).toImage().pixelColor(0, 0))
+    painter = QPainter(made)
+    painter.drawPixmap((wide - scaled.width()) // 2, (high - scaled.height()) // 2, scaled)
+    painter.end()
     made.setDevicePixelRatio(ratio)
     return made
 
