@@ -131,6 +131,114 @@ class TableData:
     rows: tuple[tuple[str, ...], ...]
 
 
+@dataclass(frozen=True)
+class Line:
+    """A function of one variable: y over x, both (N,); NaN interrupts it. `lower` and `upper` (N,) bound a band."""
+
+    name: str
+    x: Array
+    y: Array
+    style: str = "solid"  # "solid", "dashed", "dotted" or "faint" (thin and muted: one of many)
+    lower: Array | None = None
+    upper: Array | None = None
+
+
+@dataclass(frozen=True)
+class LinesData:
+    """Lines over one axis, and what lies among them."""
+
+    lines: tuple[Line, ...]
+    points: PointsData | None = None
+    cursor: float | None = None  # an x at which all lines are read off; the viewer drags it
+    spans: tuple[tuple[float, float, str], ...] = ()  # shaded ranges of x: from, to, what they are
+    marks: tuple[tuple[float, str], ...] = ()  # upright lines: at which x, and why
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class SurfaceData:
+    """A height over a rectangle: values (H, W), row 0 at the top (largest y), sampled up to and at its edges."""
+
+    values: Array
+    extent: Extent
+    paths: tuple[Array, ...] = ()  # each (K, 2): places on the surface, drawn as a trail with a ball at its end
+    path_names: tuple[str, ...] = ()
+    marks: tuple[tuple[float, float, str], ...] = ()  # places worth knowing, such as minima: x, y, name
+    cursor: tuple[float, float] | None = None  # where the next ball is dropped
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class GraphNode:
+    """A value or an operation of a computation."""
+
+    name: str  # unique: what edges and gestures call it
+    label: str  # what is written in it: x₁, ×, σ, W²
+    kind: str = "operation"  # "input", "weight", "operation", "loss"
+    value: str = ""  # the number (or how a tensor looks) that is there now
+    below: str = ""  # written under it: its shape, its gradient
+    lit: bool = False  # what has just been computed
+    number: float | None = None  # what the viewer may change (gesture ValueEdit)
+
+
+@dataclass(frozen=True)
+class GraphEdge:
+    """An edge from a node to another. `forward` is told on its upper side, `backward` on its lower one."""
+
+    source: str
+    target: str
+    forward: str = ""
+    backward: str = ""
+    lit: str = ""  # "forward" or "backward": what has just flowed along it
+    name: str = ""  # what gestures call it
+    number: float | None = None  # a weight: width and colour of the edge; the viewer may change it (ValueEdit)
+
+
+@dataclass(frozen=True)
+class GraphData:
+    """A directed acyclic graph; columns[i] names the nodes of column i, from top to bottom."""
+
+    nodes: tuple[GraphNode, ...]
+    edges: tuple[GraphEdge, ...]
+    columns: tuple[tuple[str, ...], ...]
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """An array (R, C) of numbers, or (N,) as one row, or () as one cell."""
+
+    name: str
+    values: Array
+    caption: str = ""  # under it: its shape, dtype, what it is
+    before: str = ""  # the sign that stands left of it: = × +
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    lit: Array | None = None  # (R, C) bool: cells that are emphasised
+
+
+@dataclass(frozen=True)
+class NumbersData:
+    grids: tuple[Grid, ...]
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class FormulaLine:
+    """A formula in LaTeX, which rarely changes, and behind it the numbers of this moment, as plain text."""
+
+    latex: str
+    numbers: str = ""
+    note: str = ""  # in muted words
+    lit: bool = False
+
+
+@dataclass(frozen=True)
+class FormulaData:
+    lines: tuple[FormulaLine, ...]
+    hint: str = ""
+
+
 Payload = (
     ImagesData
     | HeatmapData
@@ -142,6 +250,11 @@ Payload = (
     | FilmstripData
     | TextData
     | TableData
+    | LinesData
+    | SurfaceData
+    | GraphData
+    | NumbersData
+    | FormulaData
 )
 
 # ------------------------------------------------------------------ what the user points at, draws or edits
@@ -213,4 +326,14 @@ class Typed:
     text: str
 
 
-Gesture = Pick | CellPick | PointPick | Stroke | UnitPick | WeightEdit | Drawing | Typed
+@dataclass(frozen=True)
+class ValueEdit:
+    """The number of node, edge or grid `name` is to become `value`; in a grid, that of one cell."""
+
+    name: str
+    value: float
+    row: int = 0
+    column: int = 0
+
+
+Gesture = Pick | CellPick | PointPick | Stroke | UnitPick | WeightEdit | Drawing | Typed | ValueEdit

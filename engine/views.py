@@ -51,11 +51,11 @@ def to_array(value: Any, dims: tuple[int, ...], what: str, dtype: Any = np.float
     return array
 
 
-def _optional(value: Any, dims: tuple[int, ...], what: str, dtype: Any = np.float32) -> Array | None:
+def optional_array(value: Any, dims: tuple[int, ...], what: str, dtype: Any = np.float32) -> Array | None:
     return None if value is None else to_array(value, dims, what, dtype)
 
 
-def _words(value: Any) -> tuple[str, ...]:
+def words_of(value: Any) -> tuple[str, ...]:
     return tuple(str(word) for word in value)
 
 
@@ -120,7 +120,7 @@ class Images(Description):
                 raise ViewError(f"{self.title} {name}: pictures are (N, H, W) or (N, H, W, 3), not {array.shape}")
             if captions and len(captions) != len(array):
                 raise ViewError(f"{self.title} {name}: {len(array)} pictures, {len(captions)} captions")
-            packed.append(ImageGroup(str(name), array, _words(captions)))
+            packed.append(ImageGroup(str(name), array, words_of(captions)))
         return ImagesData(tuple(packed), hint)
 
 
@@ -150,7 +150,7 @@ class Heatmap(Description):
         ):
             if words and len(words) != length:
                 raise ViewError(f"{self.title}: {length} {what}, {len(words)} names for them")
-        return HeatmapData(values, _words(data.rows), _words(data.columns), _words(data.names), data.hint)
+        return HeatmapData(values, words_of(data.rows), words_of(data.columns), words_of(data.names), data.hint)
 
 
 @dataclass(frozen=True)
@@ -168,11 +168,11 @@ class Points(Description):
         if xy.shape[1] != 2:
             raise ViewError(f"{self.title}: points are (N, 2), not {xy.shape}")
         per_point = {
-            "labels": _optional(data.labels, (1,), self.title, np.int64),
-            "values": _optional(data.values, (1,), self.title),
-            "hollow": _optional(data.hollow, (1,), self.title, np.bool_),
-            "ringed": _optional(data.ringed, (1,), self.title, np.bool_),
-            "pictures": _optional(data.pictures, (3, 4), self.title),
+            "labels": optional_array(data.labels, (1,), self.title, np.int64),
+            "values": optional_array(data.values, (1,), self.title),
+            "hollow": optional_array(data.hollow, (1,), self.title, np.bool_),
+            "ringed": optional_array(data.ringed, (1,), self.title, np.bool_),
+            "pictures": optional_array(data.pictures, (3, 4), self.title),
         }
         for name, array in per_point.items():
             if array is not None and len(array) != len(xy):
@@ -180,16 +180,16 @@ class Points(Description):
         if data.names and len(data.names) != len(xy):
             raise ViewError(f"{self.title}: {len(xy)} points, {len(data.names)} names")
         paths = tuple(to_array(path, (2,), self.title) for path in data.paths)
-        backdrop = _optional(data.backdrop, (2, 3), self.title)
+        backdrop = optional_array(data.backdrop, (2, 3), self.title)
         if backdrop is not None and data.extent is None:
             raise ViewError(f"{self.title}: a backdrop needs its extent")
         cursor = None if data.cursor is None else (float(data.cursor[0]), float(data.cursor[1]))
         return PointsData(
             xy,
-            classes=_words(data.classes),
-            names=_words(data.names),
+            classes=words_of(data.classes),
+            names=words_of(data.names),
             paths=paths,
-            path_names=_words(data.path_names),
+            path_names=words_of(data.path_names),
             cursor=cursor,
             backdrop=backdrop,
             extent=data.extent,
@@ -218,8 +218,8 @@ class Field(Description):
         if not isinstance(value, FieldData):
             raise ViewError(f"{self.title}: FieldData is declared, {type(value).__name__} was returned")
         points = None if value.points is None else Points(self.title, help="").pack(value.points)
-        arrows = _optional(value.arrows, (2,), self.title)
-        values, shares = to_array(value.values, (2,), self.title), _optional(value.shares, (3,), self.title)
+        arrows = optional_array(value.arrows, (2,), self.title)
+        values, shares = to_array(value.values, (2,), self.title), optional_array(value.shares, (3,), self.title)
         if shares is not None and shares.shape[1:] != values.shape:
             raise ViewError(f"{self.title}: shares {shares.shape} do not lie over values {values.shape}")
         return FieldData(values, value.extent, points, arrows, shares, value.hint)
@@ -248,14 +248,14 @@ class Network(Description):
             return None if arrays is None else tuple(to_array(a, dims, self.title) for a in arrays)
 
         return NetworkData(
-            tuple(_words(layer) for layer in value.units),
+            tuple(words_of(layer) for layer in value.units),
             weights,
             biases,
             value.activation,
             each(value.thumbnails, (3,)),
             each(value.values, (1,)),
             each(value.gradients, (2,)),
-            _words(value.layer_names),
+            words_of(value.layer_names),
             value.hint,
         )
 
@@ -275,7 +275,7 @@ class Bars(Description):
         values = to_array(value.values, (1,), self.title)
         if len(values) != len(value.labels):
             raise ViewError(f"{self.title}: {len(values)} values, {len(value.labels)} labels")
-        return BarsData(_words(value.labels), values, value.target, value.chosen, value.hint)
+        return BarsData(words_of(value.labels), values, value.target, value.chosen, value.hint)
 
 
 @dataclass(frozen=True)
@@ -305,13 +305,13 @@ class Filmstrip(Description):
             raise ViewError(f"{self.title}: FilmstripData is declared, {type(value).__name__} was returned")
         rows = []
         for row in value.rows:
-            pixels = _optional(row.pixels, (3, 4), f"{self.title} {row.name}")
-            points = _optional(row.points, (3,), f"{self.title} {row.name}")
+            pixels = optional_array(row.pixels, (3, 4), f"{self.title} {row.name}")
+            points = optional_array(row.points, (3,), f"{self.title} {row.name}")
             frames = pixels if pixels is not None else points
             if frames is None or (value.labels and len(frames) != len(value.labels)):
                 raise ViewError(f"{self.title} {row.name}: as many frames as labels are needed")
             rows.append(FilmRow(row.name, pixels, points))
-        return FilmstripData(tuple(rows), _words(value.labels))
+        return FilmstripData(tuple(rows), words_of(value.labels))
 
 
 @dataclass(frozen=True)
@@ -330,7 +330,7 @@ class Text(Description):
         if len(probabilities) != len(value.tokens):
             raise ViewError(f"{self.title}: {len(value.tokens)} tokens, {len(probabilities)} probabilities")
         alternatives = tuple(tuple((str(t), float(p)) for t, p in row) for row in value.alternatives)
-        return TextData(_words(value.tokens), probabilities, alternatives, value.chosen, value.hint)
+        return TextData(words_of(value.tokens), probabilities, alternatives, value.chosen, value.hint)
 
 
 @dataclass(frozen=True)
@@ -344,4 +344,4 @@ class Table(Description):
             raise ViewError(f"{self.title}: TableData is declared, {type(value).__name__} was returned")
         if any(len(row) != len(value.columns) for row in value.rows):
             raise ViewError(f"{self.title}: every row has as many cells as there are columns")
-        return TableData(_words(value.columns), tuple(_words(row) for row in value.rows))
+        return TableData(words_of(value.columns), tuple(words_of(row) for row in value.rows))

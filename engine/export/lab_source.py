@@ -18,7 +18,7 @@ from engine.lab import Lab
 
 DECORATORS = {"view", "action"}  # of methods that are for the window
 HANDLERS = {"probe", "edit"}
-DESCRIPTIONS = {"engine.views", "engine.lab"}  # class attributes made with these are for the window
+DESCRIPTIONS = {"engine.views", "engine.diagrams", "engine.lab"}  # class attributes of these are for the window
 TYPES = {"real": "float", "integer": "int", "choice": "str", "flag": "bool"}
 BEGINNING = """\
     def __init__(self, hp: {params}, dataset: str, device: torch.device) -> None:

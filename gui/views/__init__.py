@@ -19,6 +19,11 @@ WIDGETS = {
     "filmstrip": "FilmstripView",
     "text": "TextView",
     "table": "TableView",
+    "lines": "LinesView",
+    "surface": "SurfaceView",
+    "graph": "GraphView",
+    "numbers": "NumbersView",
+    "formula": "FormulaView",
 }
 
 

@@ -19,7 +19,7 @@ from engine.hyperparameters import HyperparameterError
 from engine.lab import LabError, start
 from engine.marks import MarkError
 from engine.messages import Mark
-from engine.payloads import CellPick, Drawing, Pick, PointPick, Stroke, Typed, UnitPick, WeightEdit
+from engine.payloads import CellPick, Drawing, Pick, PointPick, Stroke, Typed, UnitPick, ValueEdit, WeightEdit
 
 steps, words = st.integers(0, 10**12), st.text(max_size=20)
 numbers = st.floats(allow_nan=False)
@@ -37,6 +37,7 @@ gestures = st.one_of(
     st.builds(WeightEdit, st.integers(), st.integers(), st.integers(), numbers),
     st.builds(Drawing, pixels),
     st.builds(Typed, words),
+    st.builds(ValueEdit, words, numbers, st.integers(), st.integers()),
 )
 every_mark = st.one_of(
     st.builds(Mark, steps, st.just("set"), words, words, values, values),
