@@ -210,8 +210,8 @@ class Budget:
 class Save:
     """Write a checkpoint; the step under way is finished first. Answered by Saved or Failed.
 
-    `metrics` are the curves so far, which whoever shows them holds: they are kept in the file, and come back as a
-    MetricBatch when it is opened.
+    `metrics` are the curves so far, which whoever shows them holds: they are kept in the file, with what was measured
+    since they were looked at, and come back as a MetricBatch when it is opened.
     """
 
     run: int

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from engine.lab import Metrics
+from engine.messages import Series
 
 Columns = dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]
 
@@ -24,6 +25,17 @@ def columns_of(entries: Iterable[tuple[int, Metrics]]) -> Columns:
             steps.setdefault(name, []).append(step)
             values.setdefault(name, []).append(value)
     return {name: (np.array(steps[name], np.int64), _numbers(values[name])) for name in values}
+
+
+def continued(series: Series, later: Iterable[Series]) -> Series:
+    """Each metric with those of its later points that come after its last one."""
+    whole = dict(series)
+    for batch in later:
+        for name, (steps, values) in batch.items():
+            had_steps, had_values = whole.get(name, (steps[:0], values[:0]))
+            fresh = steps > (had_steps[-1] if len(had_steps) else -1)
+            whole[name] = np.append(had_steps, steps[fresh]), np.append(had_values, values[fresh])
+    return whole
 
 
 def _numbers(values: list[Any]) -> npt.NDArray[np.float64]:

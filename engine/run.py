@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import deque
 from collections.abc import Callable, Generator
 from pathlib import Path
 from types import GeneratorType
@@ -29,6 +30,7 @@ from engine.messages import (
     Playing,
     Poke,
     RunSpec,
+    Series,
     Set,
     Status,
     WentBack,
@@ -40,6 +42,7 @@ from engine.watch import no_trace, rng_state, set_rng_state
 from engine.watcher import Rate, Watcher
 
 FLUSH_INTERVAL = 0.05  # seconds between two conversions of metrics to numbers: one synchronisation each
+RECENT = 64  # batches of metrics that are remembered: whoever asks for a checkpoint may not have seen them yet
 SNAPSHOT_SHARE = 0.01  # of the time may go into snapshots to go back to
 SNAPSHOT_INTERVAL = 1.0
 MEMORY = 256 << 20  # bytes of snapshots to branch from
@@ -88,6 +91,7 @@ class Run:
         self._burst = 1
         self._metrics: list[tuple[int, Metrics]] = []
         self._flushed_at = 0.0
+        self.recent: deque[Series] = deque(maxlen=RECENT)
         self.snapshots: Reel[checkpoint.Snapshot] = Reel(memory)
         self._trusted = 0  # the step of the latest snapshot after which metrics were still finite
         self._keep(checkpoint.take(self.lab, values_of(hp), self.rng))
@@ -325,6 +329,7 @@ class Run:
         self._flushed_at = now
         entries, self._metrics = self._metrics, []
         series = columns_of(entries)
+        self.recent.append(series)
         batch = MetricBatch(self.number, series)
         bad = self._first_not_finite(series)
         if bad is not None:
@@ -377,6 +382,7 @@ class Run:
     def restore(self, snapshot: checkpoint.Snapshot) -> None:
         """Stand where the snapshot was taken. Raises CheckpointError where it does not fit."""
         self._stepping, self.phase, self._pending, self._metrics = None, "", [], []
+        self.recent.clear()
         rebuilding = {n for n, d in hyperparameters_of(self.lab.hp).items() if d.rebuilds}
         now = values_of(self.lab.hp)
         if any(snapshot.hyperparameters.get(name) != now[name] for name in rebuilding):

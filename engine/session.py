@@ -390,9 +390,11 @@ class Session:
 
     def _save(self, command: Save, run: Run) -> None:
         from engine import checkpoint
+        from engine.metrics import continued
 
         snapshot = dataclasses.replace(run.snapshot(), history=tuple(run.marks))
-        checkpoint.save(command.path, run.spec, snapshot, command.metrics)
+        self._flush(run, force=True)
+        checkpoint.save(command.path, run.spec, snapshot, continued(command.metrics, run.recent))
         self._post(Saved(run.number, snapshot.step, command.path))
 
     def _export(self, command: Export, run: Run) -> None:
