@@ -13,7 +13,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,6 +31,7 @@ VERSION = 2  # 1 kept no marks
 SUFFIX = ".deepscope"
 MEMBERS = ("session.json", "tensors.safetensors")
 LARGEST_JSON = 64 << 20
+PIECE = 1 << 20
 
 
 class CheckpointError(ValueError):
@@ -261,8 +262,9 @@ def writing(path: Path) -> Any:
         raise
 
 
-def _members(path: Path) -> list[bytes]:
-    """Read the members of the zip. Raises CheckpointError for anything but what `save` writes."""
+@contextlib.contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The zip, once its list of members is what `save` writes. Raises CheckpointError for anything else."""
     try:
         size = path.stat().st_size
         with zipfile.ZipFile(path) as archive:
@@ -275,7 +277,7 @@ def _members(path: Path) -> list[bytes]:
                     raise CheckpointError(f"{path.name} is damaged: {entry.filename} claims {entry.file_size:,} bytes")
             if entries[MEMBERS[0]].file_size > LARGEST_JSON:
                 raise CheckpointError(f"{path.name} is damaged: its description is too large")
-            return [archive.read(name) for name in MEMBERS]
+            yield archive
     except CheckpointError:
         raise
     except OSError as error:
@@ -305,9 +307,15 @@ def _header(path: Path, data: bytes) -> Header:
 
 
 def read_spec(path: Path) -> RunSpec:
-    """Which run a file holds, without torch. All of it is read, so that its checksums tell a damaged file now rather
-    than once another lab was closed for it. Raises CheckpointError."""
-    return _header(path, _members(path)[0]).spec()
+    """Which run a file holds, without torch. The tensors are read too, a piece at a time, for their checksum: a damaged
+    file is to be told now, rather than once another lab was closed for it. That takes a second for a gigabyte, so the
+    window asks on another thread. Raises CheckpointError."""
+    with _archive(path) as archive:
+        header = _header(path, archive.read(MEMBERS[0]))
+        with archive.open(MEMBERS[1]) as tensors:
+            while tensors.read(PIECE):
+                pass
+    return header.spec()
 
 
 def _series(steps: torch.Tensor, values: torch.Tensor) -> Any:
@@ -322,8 +330,9 @@ def load(path: Path) -> tuple[RunSpec, Snapshot, Series]:
 
     from engine.marks import decode
 
-    described, packed = _members(path)
-    header = _header(path, described)
+    with _archive(path) as archive:
+        header = _header(path, archive.read(MEMBERS[0]))
+        packed = archive.read(MEMBERS[1])
     try:
         tensors = from_bytes(packed)
         state = _unflatten(header.state, tensors)

@@ -53,6 +53,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "watching": _lazy("session", "watching"),
     "pause": _lazy("session", "pause"),
     "growth": _lazy("session", "growth"),
+    "open": _lazy("opening", "benchmark"),
     "dense": _lazy("dense", "benchmark"),
     "lenet": _lazy("peers", "lenet"),
     "gpt": _lazy("peers", "gpt"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import random
+import tracemalloc
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -130,19 +132,38 @@ def test_forged_descriptions_are_refused(saved: Path, change: Any, reason: str) 
         checkpoint.load(rewritten(saved, change))
 
 
-def test_bombs_strangers_and_missing_files_are_refused(saved: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("read", [checkpoint.load, checkpoint.read_spec])
+def test_bombs_strangers_and_missing_files_are_refused(
+    saved: Path, tmp_path: Path, read: Callable[[Path], object]
+) -> None:
     bomb = rewritten(saved, lambda _: bytes(50_000_000), "tensors.safetensors", zipfile.ZIP_DEFLATED)
     assert bomb.stat().st_size < 100_000
     with pytest.raises(CheckpointError, match="damaged"):
-        checkpoint.load(bomb)
+        read(bomb)
     with pytest.raises(CheckpointError, match=r"none\.deepscope cannot be read"):
-        checkpoint.load(tmp_path / "none.deepscope")
+        read(tmp_path / "none.deepscope")
     with zipfile.ZipFile(tmp_path / "other.deepscope", "w") as archive:
         archive.writestr("../../escape", "x")
     with pytest.raises(CheckpointError, match="not a Deepscope file"):
-        checkpoint.load(tmp_path / "other.deepscope")
+        read(tmp_path / "other.deepscope")
     with pytest.raises(CheckpointError, match="cannot be read"):
-        checkpoint.load(tmp_path)
+        read(tmp_path)
+    flipped = bytearray(saved.read_bytes())
+    flipped[len(flipped) // 2] ^= 0x40  # among the tensors
+    (tmp_path / "flipped.deepscope").write_bytes(flipped)
+    with pytest.raises(CheckpointError, match="damaged"):
+        read(tmp_path / "flipped.deepscope")
+
+
+def test_asking_which_run_a_large_file_holds_takes_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "large.deepscope"
+    state = {"net": {"weight": torch.zeros(10_000_000)}}  # 40 MB
+    checkpoint.save(path, SPEC, Snapshot(42, SPEC.hyperparameters, state, (torch.get_rng_state(), None)))
+    tracemalloc.start()
+    assert checkpoint.read_spec(path) == SPEC
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 MARKS = (
