@@ -197,7 +197,7 @@ class Run:
         return self.lab.step()
 
     def _before_step(self) -> None:
-        """Apply what waits for this step: live hyperparameters, and the marks of a run that is repeated."""
+        """Apply what waits for this step: the marks of a run that is repeated, and what a step that raised left."""
         while self._script and self._script[0].step <= self.lab.step_count:
             self._repeat(self._script.pop(0))
         if self._pending:
@@ -220,6 +220,8 @@ class Run:
         self.lab.step_count += 1
         if metrics:
             self._metrics.append((self.lab.step_count, metrics))
+        if self._pending:  # now, not when the next step begins: a checkpoint or a further change may come before that
+            self._apply_pending()
 
     def finish_step(self) -> None:
         """Finish the step under way, if there is one."""
@@ -265,14 +267,16 @@ class Run:
             raise LabError(f"{command.name} cannot change while the run goes on: it rebuilds the network")
         if declared.view:
             return [self._apply(command, True)]
-        if self._stepping is None:
-            self._enter()
-            try:
-                return [self._apply(command, False)]
-            finally:
-                self._leave()
         self._pending.append(command)
-        return []
+        if self._stepping is not None:
+            return []
+        self._enter()
+        try:
+            self._apply_pending()
+        finally:
+            self._leave()
+        applied, self.applied = self.applied, []
+        return applied
 
     def _apply(self, command: Set, view_only: bool) -> Event:
         old, new = marks.set_value(self.lab, command.name, command.value)

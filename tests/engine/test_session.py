@@ -167,7 +167,7 @@ def test_marks_repeat_a_run(session: Session, tmp_path: Path) -> None:
             session.send(m.Set(1, "lr", 0.1))
         if step == 5:
             session.send(m.MicroStep(1))
-            session.send(m.Set(1, "noise", 0.7))  # acts at the next step
+            session.send(m.Set(1, "noise", 0.7))  # acts when the step ends, which the edit waits for
             session.send(m.Poke(1, "weights", WeightEdit(0, 1, 1, 0.25), edit=True))
         if step == 8:
             session.send(m.Act(1, "shrink"))
@@ -178,8 +178,8 @@ def test_marks_repeat_a_run(session: Session, tmp_path: Path) -> None:
     marks = session._runs[1].marks
     assert [(mark.step, mark.kind, mark.name) for mark in marks] == [
         (3, "set", "lr"),
-        (7, "edit", "weights"),
         (7, "set", "noise"),
+        (7, "edit", "weights"),
         (10, "action", "shrink"),
     ]
     session.send(m.Open(2, m.RunSpec("tiny", seed=6), marks=tuple(marks)))
@@ -215,6 +215,24 @@ def test_live_hyperparameters_act_between_steps_and_keep_the_weights(session: Se
     assert "from 1e-5 to 1,000,000" in reader.event(m.Failed, what="set lr").summary
     session.send(m.Set(1, "width", 9))
     assert reader.event(m.Failed, what="set width").expected
+
+
+def test_what_was_set_within_a_step_does_not_undo_what_is_set_after_it(session: Session, tmp_path: Path) -> None:
+    reader = Reader(session)
+    session.send(m.Open(1, m.RunSpec("tiny")))
+    session.send(m.MicroStep(1))
+    session.send(m.Set(1, "lr", 0.5))
+    session.send(m.Save(1, tmp_path / "kept"))
+    reader.event(m.Saved)
+    assert reader.event(m.Changed, name="lr").step == 1
+    assert engine.checkpoint.load(tmp_path / "kept")[1].hyperparameters["lr"] == 0.5
+    session.send(m.MicroStep(1))
+    session.send(m.Set(1, "noise", 0.6))
+    session.send(m.StepOnce(1))
+    session.send(m.Set(1, "noise", 0.7))
+    session.send(m.StepOnce(1))
+    reader.event(m.Paused, step=3)
+    assert session._runs[1].lab.hp.noise == 0.7
 
 
 def test_pokes_and_actions(session: Session) -> None:
