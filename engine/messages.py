@@ -280,6 +280,15 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """The data of a run that is being built are read: so much `done` of a `total`. Close stops it."""
+
+    run: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Closed:
     run: int
 
@@ -399,6 +408,7 @@ class Log:
 
 Event = (
     Opened
+    | Reading
     | Closed
     | Playing
     | Paused

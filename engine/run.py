@@ -84,6 +84,7 @@ class Run:
         self._stepping: Generator[str, None, Metrics | None] | None = None
         self._pending: list[Set] = []
         self.marks: list[Mark] = []  # what changed the experiment so far
+        self.found: dict[str, str] = {}  # what was left out of its data
         self.inherited = 0  # how many of them came with the file that it goes on from
         self._script = list(script)  # what is to change it as it did before
         self.applied: list[Event] = []  # changes that took effect within a step; the session sends and empties it
@@ -102,7 +103,8 @@ class Run:
     # ------------------------------------------------------------------------------------------ stepping
 
     def opened(self) -> Opened:
-        return Opened(self.number, self.spec, self.info, self.lab.step_count, self.lab.facts(), tuple(self.marks))
+        facts = {**self.lab.facts(), **self.found}
+        return Opened(self.number, self.spec, self.info, self.lab.step_count, facts, tuple(self.marks))
 
     def wait(self) -> float:
         """Seconds until the next step is due at the chosen speed."""

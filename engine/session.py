@@ -20,6 +20,7 @@ import queue
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from engine.messages import (
@@ -47,6 +48,7 @@ from engine.messages import (
     Play,
     Poke,
     Quit,
+    Reading,
     RunSpec,
     Save,
     Saved,
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
 
 TURN = 0.006  # seconds of training between two looks at the queue
 STATUS_INTERVAL = 0.1
+READING_INTERVAL = 0.1
 
 
 class Session:
@@ -274,28 +277,48 @@ class Session:
     def _open(self, command: Open) -> None:
         from engine import checkpoint
         from engine.data import DataMissing
+        from engine.data.reading import watched
         from engine.run import Run
 
         curves: Series = {}
         try:
             if command.resume is None:
-                run = Run(command.run, command.spec, **self._limits, script=command.marks)
+                with watched(self._progress(command.run)) as found:
+                    run = Run(command.run, command.spec, **self._limits, script=command.marks)
             else:
                 spec, snapshot, curves = checkpoint.load(command.resume)
                 spec = RunSpec(spec.lab, spec.hyperparameters, spec.dataset, spec.seed, command.spec.device)
-                run = Run(command.run, spec, **self._limits)
+                with watched(self._progress(command.run)) as found:
+                    run = Run(command.run, spec, **self._limits)
                 run.restore(snapshot)
                 run.origin, run.resumed, run.inherited = run.spec, command.resume, snapshot.marks
                 run.marks = list(snapshot.history)
         except DataMissing as missing:
             self._post(NeedsData(command.run, command.spec, missing.dataset, str(missing)))
             return
+        run.found = found
         self._runs[command.run] = run
         self._post(run.opened())
         if curves:
             with self._lock:
                 self._metrics.append(MetricBatch(command.run, curves))
         self._post_states(self._with(run))
+
+    def _progress(self, number: int) -> Callable[[int, int], None]:
+        """What readers call while a run is built: it tells the window, and ends the reading where the run is void."""
+        from engine.data import Cancelled
+
+        told = time.perf_counter()
+
+        def progress(done: int, total: int) -> None:
+            nonlocal told
+            if not self._void.isdisjoint((0, number)):
+                raise Cancelled("the reading was stopped")
+            if time.perf_counter() - told >= READING_INTERVAL:
+                told = time.perf_counter()
+                self._post(Reading(number, done, total))
+
+        return progress
 
     def _branch(self, command: Branch) -> None:
         from engine.lab import LabError
@@ -309,6 +332,7 @@ class Session:
         run.restore(snapshot)
         run.marks = parent.marks[: snapshot.marks]
         run.origin, run.resumed, run.inherited = parent.origin, parent.resumed, parent.inherited
+        run.found = parent.found
         opened = run.opened()
         changed = [e for name, value in command.hyperparameters.items() for e in run.set(Set(command.run, name, value))]
         self._runs[command.run] = run

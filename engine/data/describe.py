@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from engine.data.catalogue import CATALOGUE, is_available, megabytes
+from engine.data.columns import split_name
 from engine.data.errors import DataError
 
 Kind = Literal["images", "text", "table"]
@@ -21,7 +22,7 @@ def kind_of(name_or_path: str) -> Kind:
     """What a data set is: pictures, a text or a table. DataError where it is none of them."""
     if name_or_path in CATALOGUE:
         return CATALOGUE[name_or_path].kind
-    path = Path(name_or_path).expanduser()
+    path = Path(split_name(name_or_path)[0]).expanduser()
     try:
         is_folder, exists = path.is_dir(), path.exists()
     except (OSError, ValueError):  # ValueError: a NUL in the name
@@ -47,7 +48,7 @@ def describe_data(name_or_path: str) -> str:
         item = CATALOGUE[name_or_path]
         where = "" if is_available(item) else f"; to be downloaded: {megabytes(item.bytes)}"
         return f"{item.about}; {item.licence}{where}"
-    path = Path(name_or_path).expanduser()
+    path = Path(split_name(name_or_path)[0]).expanduser()
     try:
         if kind == "images":
             return _describe_images(path)
@@ -87,21 +88,20 @@ def _counts(counts: Iterable[int]) -> str:
 
 
 def _describe_text(path: Path) -> str:
-    from engine.data.texts import check_size, decode_start
+    from engine.data.texts import check_size, decode_any
 
     size = path.stat().st_size
     check_size(path.name, size)
     with path.open("rb") as file:
-        start = decode_start(path.name, file.read(_SAMPLE))
+        start = decode_any(path.name, file.read(_SAMPLE)).text
     lines = [line.strip() for line in start.splitlines() if line.strip()]
     return f"text, {megabytes(size)}, begins “{lines[0][:60] if lines else ''}”"
 
 
 def _describe_table(path: Path) -> str:
-    from engine.data.tables import check_size, check_text, delimiter_of
+    from engine.data.tables import check_text, delimiter_of
 
     size = path.stat().st_size
-    check_size(path.name, size)
     with path.open("rb") as file:
         sample = file.read(_SAMPLE)
         text = check_text(path, sample)

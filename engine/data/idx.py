@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.data.errors import DataError
+from engine.data.reading import report
 
 UNSIGNED_BYTE = 0x08
 MAX_BYTES = 4_000_000_000
+PIECE = 1 << 20  # bytes read at a time
 _DEFLATE_LIMIT = 1032  # deflate cannot shrink a file further than this
 
 
@@ -24,7 +26,10 @@ def read_idx(path: Path, axes: int) -> npt.NDArray[np.uint8]:
         with path.open("rb") as file:
             shape, stream = _open(path, file, axes)
             count = math.prod(shape)
-            body = stream.read(count)
+            body = bytearray()
+            while len(body) < count and (piece := stream.read(min(PIECE, count - len(body)))):
+                body += piece
+                report(len(body), count)
             more = stream.read(1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path.name} cannot be read: {error}") from error

@@ -14,8 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.data.catalogue import CATALOGUE, find_files, megabytes
+from engine.data.columns import split_name
 from engine.data.errors import DataError
 from engine.data.idx import read_idx
+from engine.data.reading import report, tell
 
 Bytes = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -42,6 +44,7 @@ class ImageSet:
     test_labels: Tensor  # (M,)
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()  # what was left out or changed, for the viewer
+    facts: tuple[tuple[str, str], ...] = ()  # in short, to stand under the controls
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Raw:
     test_labels: Labels | None
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 def load_images(name: str, size: int = 28) -> ImageSet:
@@ -70,8 +74,10 @@ def load_images(name: str, size: int = 28) -> ImageSet:
             raise DataError(f"{CATALOGUE[name].title} is a {CATALOGUE[name].kind}; pictures are wanted")
         files = find_files(name)
         return _idx_set(name, size, tuple(files[file.name] for file in CATALOGUE[name].files))
-    path = Path(name).expanduser()
-    return _own_set(path, size, fingerprint(path))
+    path = Path(split_name(name)[0]).expanduser()
+    images = _own_set(path, size, fingerprint(path))
+    tell(images.facts)
+    return images
 
 
 @lru_cache(maxsize=2)
@@ -88,7 +94,10 @@ def fingerprint(path: Path) -> tuple[int, ...]:
             status = path.stat()
             return 1, status.st_size, status.st_mtime_ns
         # a viewer may well choose the home folder: look at a part of it, then say that it has no pictures
-        found = [item.lstat() for item in islice(path.rglob("*"), MAX_ENTRIES)]
+        found = []
+        for item in islice(path.rglob("*"), MAX_ENTRIES):
+            found.append(item.lstat())
+            report(0, 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise DataError(f"there is no image set {str(path)!r}; known are digits, mnist and fashion-mnist") from error
     return len(found), sum(s.st_size for s in found), sum(s.st_mtime_ns for s in found)
@@ -145,7 +154,7 @@ def finish(name: str, raw: Raw, size: int) -> ImageSet:
         test, test_labels = train[order[:held_out]], train_labels[order[:held_out]]
         train, train_labels = train[order[held_out:]], train_labels[order[held_out:]]
         notes += (f"{held_out:,} of {count:,} pictures were drawn by lot as test data",)
-    return ImageSet(name, train, train_labels, test, test_labels, raw.classes, notes)
+    return ImageSet(name, train, train_labels, test, test_labels, raw.classes, notes, raw.facts)
 
 
 def check_counts(name: str, count: int, size: int, classes: int | None = None) -> None:
@@ -178,6 +187,7 @@ def _tensor(images: Bytes, size: int) -> Tensor:
     for start in range(0, len(images), 4096):  # in pieces, or large pictures would need as much again as float32
         piece = torch.from_numpy(np.array(square[start : start + 4096]))[:, None].float() / 255
         out[start : start + 4096] = piece if side == size else _resize(piece, size)
+        report(start, len(images))
     return out.clamp_(0, 1)
 
 

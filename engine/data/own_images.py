@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from engine.data.catalogue import megabytes
 from engine.data.errors import DataError
 from engine.data.idx import MAX_BYTES, by, idx_shape, read_idx
 from engine.data.images import Bytes, Labels, Raw, check_counts
+from engine.data.reading import report
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -150,10 +152,12 @@ def read_npz(path: Path, size: int) -> Raw:
     )
     loaded: dict[str, npt.NDArray[Any]] = {}
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with zipfile.ZipFile(path) as archive:
             for role, name in names.items():
                 if name:
-                    loaded[role] = archive[name]
+                    loaded[role] = _read_array(archive, name)
+    except DataError:  # Cancelled is one
+        raise
     except Exception as error:  # as above
         raise DataError(f"{path.name} is damaged: {error}") from error
     train, note = _as_bytes(path.name, names["train"], loaded["train"])
@@ -162,6 +166,25 @@ def read_npz(path: Path, size: int) -> Raw:
         return _joined(train, labels, None, None, *note)
     test, _ = _as_bytes(path.name, names["test"], loaded["test"])
     return _joined(train, labels, test, _as_labels(path.name, names["test labels"], loaded["test labels"]), *note)
+
+
+def _read_array(archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:
+    stored = next(n for n in (f"{name}.npy", name) if n in archive.NameToInfo)
+    with archive.open(stored) as file:
+        return np.lib.format.read_array(_Reported(file, archive.getinfo(stored).file_size), allow_pickle=False)
+
+
+class _Reported:
+    """A file that says how far it is read."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._file, self._size, self._done = file, size, 0
+
+    def read(self, count: int = -1) -> bytes:
+        report(self._done, self._size)
+        found = self._file.read(count)
+        self._done += len(found)
+        return found
 
 
 def _as_labels(file: str, name: str, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -210,6 +233,7 @@ def _as_bytes(file: str, name: str, images: npt.NDArray[Any]) -> tuple[Bytes, tu
     note = () if (bottom, top) != (low, high) or low == 0 else (f"values {low:g} to {high:g} became 0 to 1",)
     out = np.empty(images.shape, np.uint8)
     for start in range(0, len(images), 4096):  # in pieces: float64 of everything would be eight times as large
+        report(start, len(images))
         piece = images[start : start + 4096].astype(np.float64)
         out[start : start + 4096] = np.round((piece - bottom) / ((top - bottom) or 1) * 255)
     return out, note
@@ -228,16 +252,21 @@ def class_folders(folder: Path) -> tuple[dict[str, list[Path]], int]:
     """The pictures in each subfolder, by its name, and the number of other files. Hidden ones do not count."""
     classes: dict[str, list[Path]] = {}
     others = 0
-    for child in sorted(_visible(folder)):
+    for child in sorted(_visible(folder), key=lambda path: path.name):
         if not child.is_dir():
             others += 1
             continue
-        files = [path for path in sorted(_visible(child)) if path.is_file()]
+        files = [path for path in sorted(_visible(child), key=lambda path: path.name) if _is_file(path)]
         pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
         others += len(files) - len(pictures)
         if pictures:
             classes[child.name] = pictures
     return classes, others
+
+
+def _is_file(path: Path) -> bool:
+    report(0, 1)
+    return path.is_file()
 
 
 def split_folders(folder: Path) -> tuple[Path, Path | None]:
@@ -258,25 +287,27 @@ def read_class_folders(folder: Path, size: int) -> Raw:
         raise DataError(f"{folder.name} has {count:,} picture files; at most {MAX_PICTURES:,} can be loaded")
     check_counts(folder.name, count, size, len(found[0][0]))
     unreadable: list[str] = []
-    parts = [_read_classes(classes, folder, size, unreadable) for classes, _ in found]
-    notes = []
+    parts = [_read_classes(classes, folder, size, unreadable, count) for classes, _ in found]
+    notes, facts = [], []
     if unreadable:
+        facts.append(("unreadable", f"{len(unreadable):,} of {count:,} pictures"))
         named = ", ".join(unreadable[:_NAMED]) + (" …" if len(unreadable) > _NAMED else "")
         notes.append(f"{len(unreadable):,} of {count:,} picture files could not be read and were left out: {named}")
     if others:
         notes.append(f"{others:,} other files were left out")
-    if len(parts) == 1:
-        return _joined(*parts[0], None, None, *notes)
-    return _joined(*parts[0], *parts[1], *notes)
+        facts.append(("no pictures", f"{others:,} files left out"))
+    test: tuple[Bytes, npt.NDArray[Any]] | tuple[None, None] = parts[1] if len(parts) > 1 else (None, None)
+    return replace(_joined(*parts[0], *test, *notes), facts=tuple(facts))
 
 
 def _read_classes(
-    classes: dict[str, list[Path]], root: Path, size: int, unreadable: list[str]
+    classes: dict[str, list[Path]], root: Path, size: int, unreadable: list[str], count: int
 ) -> tuple[Bytes, npt.NDArray[Any]]:
     pictures: list[Bytes] = []
     labels: list[str] = []
     for name, files in classes.items():
         for path in files:
+            report(len(pictures), count)
             try:
                 pictures.append(_read_picture(path, size))
                 labels.append(name)

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from engine.data.columns import split_name, task_of
 from engine.data.errors import DataError
-from engine.data.tables import Table, load_table
+from engine.data.tables import load_table
 from engine.payloads import PointsData, Stroke
 
 REACH = 6.0  # the plane shown: -6 .. 6 on both axes
@@ -150,67 +151,39 @@ def grid(side: int) -> Tensor:
 
 # --------------------------------------------------------------------------------- the viewer's own table
 
-MOST_CLASSES = 10
 MOST_ROWS = 5000  # of a longer table, so many rows are taken at random
 
 
-def from_table(path: Path) -> PlaneSet:
-    """The first two columns of numbers as x₁ and x₂; the last column as the class or value to predict.
+def from_table(name: str | Path) -> PlaneSet:
+    """The columns of a table that are named behind its path, else the first two columns of numbers as x₁ and x₂ and
+    the last column as the class or value to predict.
 
     Words, and at most ten different whole numbers, are classes; other numbers are values. Each axis is stretched to
-    -5..5, values to -1..1. Raises DataError where the table does not fit.
+    -5..5, values to -1..1. Rows that lack one of the cells are left out. Raises DataError where the table does not fit.
     """
-    table = load_table(path)
-    if len(table.columns) < 3:
-        raise DataError(f"{path.name} has {len(table.columns)} columns; two of numbers and one to predict are needed")
-    wanted = table.columns[-1]
-    places = [column for column in table.columns[:-1] if column in table.numbers][:2]
-    if len(places) < 2:
-        words = ", ".join(column for column in table.columns[:-1] if column in table.texts)
-        raise DataError(f"{path.name} needs two columns of numbers before its last; there are words in {words}")
-    for column in (*places, wanted):
-        missing = table.rows - int(table.complete(column).sum())
-        if missing:
-            raise DataError(f"{path.name} lacks {missing} of {table.rows} cells of {column}: fill or delete those rows")
-    if table.rows < 4:
-        raise DataError(f"{path.name} has {table.rows} rows; at least 4 are needed")
-
-    kept = torch.randperm(table.rows)[:MOST_ROWS].tolist()
+    path, wanted = split_name(str(name))
+    table = load_table(Path(path))
+    task = task_of(table, wanted)
+    order = torch.randperm(len(task.rows))[:MOST_ROWS].tolist()
+    kept = task.rows[order]
     axes = {}
     xy = torch.empty(len(kept), 2)
-    for axis, column in enumerate(places):
-        xy[:, axis], low, high = _stretched(table.numbers[column][kept], 5, f"{column} in {path.name}")
+    for axis, column in enumerate((task.x, task.y)):
+        xy[:, axis], low, high = _stretched(table.numbers[column][kept], 5)
         axes[f"x{'₁₂'[axis]}"] = f"{column}, {low:g} to {high:g}"
-    names = _class_names(table, wanted)
-    if not names:
-        value, low, high = _stretched(table.numbers[wanted][kept], 1, f"{wanted} in {path.name}")
-        return PlaneSet(xy, value, (), {**axes, "predicted": f"{wanted}, {low:g} to {high:g} shown as -1 to 1"})
-    classes = tuple(sorted(set(names)))
-    if not 2 <= len(classes) <= MOST_CLASSES:
-        found = f"only the class {classes[0]}" if len(classes) == 1 else f"{len(classes)} different words"
-        raise DataError(f"{wanted} in {path.name} holds {found}; 2 to {MOST_CLASSES} classes are needed")
-    target = torch.tensor([classes.index(names[row]) for row in kept])
-    return PlaneSet(xy, target, classes, {**axes, "predicted": wanted})
+    left_out = {"left out": f"{task.lacking:,} of {table.rows:,} rows lack a value"} if task.lacking else {}
+    if not task.classes:
+        value, low, high = _stretched(table.numbers[task.target][kept], 1)
+        shown = {"predicted": f"{task.target}, {low:g} to {high:g} shown as -1 to 1"}
+        return PlaneSet(xy, value, (), {**axes, **shown, **left_out})
+    target = torch.tensor([task.classes.index(task.names[row]) for row in order])
+    return PlaneSet(xy, target, task.classes, {**axes, "predicted": task.target, **left_out})
 
 
-def _class_names(table: Table, column: str) -> Sequence[str]:
-    """What stands in a column of classes, row by row; empty where it holds values."""
-    if column in table.texts:
-        return table.texts[column]
-    numbers = table.numbers[column]
-    different = set(numbers.tolist())
-    if len(different) > MOST_CLASSES or any(number != int(number) for number in different):
-        return ()
-    return [f"{number:g}" for number in numbers.tolist()]
-
-
-def _stretched(numbers: npt.NDArray[np.float64], reach: float, what: str) -> tuple[Tensor, float, float]:
+def _stretched(numbers: npt.NDArray[np.float64], reach: float) -> tuple[Tensor, float, float]:
     """Numbers moved and stretched to -reach..reach, with what was their range."""
     low, high = float(numbers.min()), float(numbers.max())
-    if not low < high < math.inf or low == -math.inf:
-        found = f"always {low:g}" if low == high else "infinite in places"
-        raise DataError(f"{what} is {found}: nothing can be learnt from it")
-    return torch.from_numpy((numbers - low) / (high - low) * 2 * reach - reach).float(), low, high
+    return torch.from_numpy((numbers - low) / (high - low or 1.0) * 2 * reach - reach).float(), low, high
 
 
 # -------------------------------------------------------------------------------------------- loading
@@ -223,7 +196,7 @@ def load_plane(name: str, noise: float = 0.0, n: int = POINTS) -> PlaneSet:
 
     Raises DataError, with a message for the viewer, where a table cannot be used.
     """
-    data = SETS[name](n, noise) if name in SETS else from_table(Path(name))
+    data = SETS[name](n, noise) if name in SETS else from_table(name)
     order = torch.randperm(len(data.xy))
     return replace(data, xy=data.xy[order], target=data.target[order])
 

@@ -1,30 +1,43 @@
-"""Tables: CSV and TSV files as columns of numbers and columns of words."""
+"""Tables: CSV and TSV files as columns of numbers and columns of words.
+
+A file of any size is read row by row; of more rows than are kept, an even sample is drawn, the same on every machine.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
+import random
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.data.catalogue import megabytes
 from engine.data.errors import DataError
+from engine.data.reading import AS_LATIN, Progress, odd_bytes, report, tell
 
-Progress = Callable[[int, int], None]  # bytes read, bytes in all; may raise Cancelled
-
-MAX_BYTES = 100_000_000
-MAX_ROWS = 500_000
+MOST_ROWS = 20_000  # of longer tables, so many rows are drawn
+MOST_CELLS = 2_000_000  # of wide ones fewer
 MAX_COLUMNS = 1000
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?", "."})
 _NUMERIC_SHARE = 0.9  # of the cells that are not missing: above it, the rest are taken for slips
-_REPORT_EVERY = 10_000  # rows
+_REPORT_EVERY = 1000  # rows
 _NAMED = 3  # broken rows or cells named in a note
+_KEPT_BROKEN = 20  # broken rows that can be shown
+_SEED = 20_000  # the same rows are drawn on every machine
+
+
+@dataclass(frozen=True)
+class BrokenRow:
+    """A row that cannot be used."""
+
+    line: int  # in the file, from 1
+    why: str
+    text: str  # what stands there, as far as it could be read
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,10 @@ class Table:
     rows: int
     bad_rows: int  # rows of the file that are not in the columns
     notes: tuple[str, ...] = ()  # what was left out, for the viewer
+    broken: tuple[BrokenRow, ...] = ()  # the first of them
+    facts: tuple[tuple[str, str], ...] = ()  # in short, to stand under the controls
+    first: tuple[tuple[str, ...], ...] = ()  # the first rows as they are written
+    lines: tuple[int, ...] = ()  # where each row stands in the file, from 1
 
     def complete(self, *columns: str) -> npt.NDArray[np.bool_]:
         """(rows,): which rows have a value in each of these columns."""
@@ -62,42 +79,78 @@ def load_table(path: str | Path, progress: Progress | None = None) -> Table:
         raise DataError(f"there is no table {str(path)!r}") from error
     if path.is_dir():
         raise DataError(f"{path.name} is a folder; a CSV or TSV file is wanted")
-    check_size(path.name, status.st_size)
     key = (path, status.st_mtime_ns, status.st_size)
-    if key not in _kept:
-        table = _read(path, status.st_size, progress)
+    table = _kept.get(key)
+    if table is None:
+        table = _read(path, status.st_size, progress or report)
         _kept.clear()
         _kept[key] = table
-    return _kept[key]
+    tell(table.facts)
+    return table
 
 
-def _read(path: Path, size: int, progress: Progress | None) -> Table:
-    good: list[list[str]] = []
-    broken: list[int] = []  # their first lines
-    lost_lines = 0
+@dataclass
+class _Found:
+    """What is read of a file, row by row."""
+
+    kept: list[tuple[int, list[str]]] = field(default_factory=list)  # line, cells; the first of all stays
+    count: int = 0  # good rows
+    width: int = 0  # of the first row, and so of all good ones
+    most: int = 0
+    bad: int = 0
+    bad_lines: int = 0
+    broken: list[BrokenRow] = field(default_factory=list)
+    first: list[list[str]] = field(default_factory=list)
+    lots: random.Random = field(default_factory=lambda: random.Random(_SEED))
+
+    def add(self, line: int, row: list[str] | None, delimiter: str) -> bool:
+        """Take a row, False where it is broken. Each good one has the same chance to be kept (Vitter 1985, R)."""
+        if row and self.count > self.most and len(row) == self.width and any(row):
+            place = int(self.lots.random() * self.count)
+            if place < self.most and (cells := _fit(row, self.width, delimiter)):
+                self.kept[place + 1] = (line, cells)
+            self.count += 1
+            return True
+        cells = _fit(row, self.width, delimiter)
+        if cells is None:
+            return False
+        if not self.width:
+            self.width = len(cells)
+            self.most = max(2, min(MOST_ROWS, MOST_CELLS // self.width))
+        if self.count <= self.most:  # one more than wanted: the first may turn out to be headings
+            self.kept.append((line, cells))
+        if self.count <= _KEPT_BROKEN:
+            self.first.append(cells)
+        self.count += 1
+        return True
+
+    def add_broken(self, line: int, lines: int, row: list[str] | None, delimiter: str) -> None:
+        self.bad += 1
+        self.bad_lines += lines
+        if len(self.broken) < _KEPT_BROKEN:
+            cells = "1 cell" if row and len(row) == 1 else f"{len(row or ()):,} cells"
+            why = "its quotes are wrong" if row is None else f"{cells} instead of {self.width:,}"
+            why = "empty cells alone" if row and not any(cell.strip() for cell in row) else why
+            self.broken.append(BrokenRow(line, why, delimiter.join(row or ())[:200]))
+
+
+def _read(path: Path, size: int, progress: Progress) -> Table:
+    found = _Found()
+    odd = odd_bytes()
     try:
         with path.open("rb") as raw:
             delimiter = delimiter_of(check_text(path, raw.read(65_536)))
             raw.seek(0)
-            lines = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+            lines = io.TextIOWrapper(raw, encoding="utf-8-sig", errors=AS_LATIN, newline="")
             for count, (line, height, row) in enumerate(_rows(lines, delimiter)):
-                if count % _REPORT_EVERY == 0 and progress is not None:
+                if count % _REPORT_EVERY == 0:
                     progress(raw.tell(), size)
-                if count > MAX_ROWS:
-                    raise DataError(f"{path.name} has more than {MAX_ROWS:,} rows; no more can be loaded")
-                fitted = _fit(row, len(good[0]) if good else 0, delimiter)
-                if fitted:
-                    good.append(fitted)
-                else:
-                    broken.append(line)
-                    lost_lines += height
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8 text; save it as CSV in UTF-8 and choose it again") from error
+                if not found.add(line, row, delimiter):
+                    found.add_broken(line, height, row, delimiter)
     except OSError as error:
         raise DataError(f"{path.name} cannot be read: {error.strerror or error}") from error
-    if progress is not None:
-        progress(size, size)
-    return _table(path.name, good, broken, lost_lines)
+    progress(size, size)
+    return _table(path.name, found, odd_bytes() - odd)
 
 
 def _rows(lines: io.TextIOWrapper, delimiter: str) -> Iterator[tuple[int, int, list[str] | None]]:
@@ -125,49 +178,62 @@ def _fit(row: list[str] | None, width: int, delimiter: str) -> list[str] | None:
     return cells if len(cells) == (width or len(cells)) else None
 
 
-def _table(name: str, rows: list[list[str]], broken: list[int], lost_lines: int) -> Table:
-    names, rows = _headings(rows)
-    if len(rows) < 2 or len(rows) < len(broken):
+def _table(name: str, found: _Found, odd: int) -> Table:
+    broken = found.bad
+    names, headed = _headings(found.first[0] if found.first else [])
+    total = found.count - headed
+    drawn = sorted(found.kept[1:] if headed or total > len(found.kept) else found.kept)
+    rows = [cells for _, cells in drawn]
+    if total < 2 or total < broken:
         raise DataError(
-            f"{name} has {len(rows):,} rows with the {len(names)} cells of its first line and {len(broken):,} "
+            f"{name} has {total:,} rows with the {len(names)} cells of its first line and {broken:,} "
             "with more or fewer; a line of headings and at least two rows of equal length are wanted"
         )
     if len(names) > MAX_COLUMNS:
         raise DataError(f"{name} has {len(names):,} columns; at most {MAX_COLUMNS:,} can be loaded")
     notes: list[str] = []
+    facts: list[tuple[str, str]] = []
+    if len(rows) < total:
+        notes.append(f"{total:,} rows: {len(rows):,} of them, drawn evenly")
+        facts.append(("drawn evenly", f"{len(rows):,} of {total:,} rows"))
     if broken:
-        named = ", ".join(f"line {line:,}" for line in broken[:_NAMED]) + (" …" if len(broken) > _NAMED else "")
-        swallowed = f" ({lost_lines:,} lines)" if lost_lines > len(broken) else ""
+        named = ", ".join(f"line {row.line:,}" for row in found.broken[:_NAMED]) + (" …" if broken > _NAMED else "")
+        swallowed = f" ({found.bad_lines:,} lines)" if found.bad_lines > broken else ""
         notes.append(
-            f"{len(broken):,} of {len(rows) + len(broken):,} rows{swallowed} do not have {len(names)} cells "
+            f"{broken:,} of {total + broken:,} rows{swallowed} do not have {len(names)} cells "
             f"and were left out: {named}"
         )
+        facts.append(("broken rows", f"{broken:,} of {total + broken:,}"))
+    if odd:
+        notes.append(f"{odd:,} bytes are not UTF-8 and were read as Latin-1")
+        facts.append(("not UTF-8", f"{odd:,} bytes, read as Latin-1"))
     numbers: dict[str, npt.NDArray[np.float64]] = {}
     texts: dict[str, tuple[str, ...]] = {}
     for column, cells in zip(names, zip(*rows, strict=True), strict=True):
         values = [_number(cell) for cell in cells]
         words = [cell for cell, value in zip(cells, values, strict=True) if math.isnan(value)]
-        odd = [cell for cell in words if cell.lower() not in MISSING]
-        present = len(cells) - len(words) + len(odd)
-        if present and present - len(odd) >= _NUMERIC_SHARE * present:
+        slips = [cell for cell in words if cell.lower() not in MISSING]
+        present = len(cells) - len(words) + len(slips)
+        if present and present - len(slips) >= _NUMERIC_SHARE * present:
             numbers[column] = np.array(values)
-            if odd:
-                named = ", ".join(repr(cell[:20]) for cell in odd[:_NAMED]) + (" …" if len(odd) > _NAMED else "")
-                notes.append(f"{column}: {len(odd):,} cells are no numbers and count as missing: {named}")
+            if slips:
+                named = ", ".join(repr(cell[:20]) for cell in slips[:_NAMED]) + (" …" if len(slips) > _NAMED else "")
+                notes.append(f"{column}: {len(slips):,} cells are no numbers and count as missing: {named}")
         else:
             texts[column] = tuple("" if cell.lower() in MISSING else cell for cell in cells)
     if not numbers:
         raise DataError(f"{name} has no column of numbers among {', '.join(names[:10])}; at least one is wanted")
-    table = Table(name, names, numbers, texts, len(rows), len(broken))
+    first = tuple(tuple(cells) for cells in found.first[headed:])
+    lines = tuple(line for line, _ in drawn)
+    table = Table(name, names, numbers, texts, len(rows), broken, (), tuple(found.broken), tuple(facts), first, lines)
     missing = len(rows) - int(table.complete(*names).sum())
     if missing:
         notes.append(f"{missing:,} of {len(rows):,} rows lack a value in some column")
     return replace(table, notes=tuple(notes))
 
 
-def _headings(rows: list[list[str]]) -> tuple[tuple[str, ...], list[list[str]]]:
-    """The columns' names and the rows below them: the first line names them unless it holds a number."""
-    first = rows[0] if rows else []
+def _headings(first: list[str]) -> tuple[tuple[str, ...], bool]:
+    """The columns' names, and whether they stand in the first line: they do unless it holds a number."""
     named = all(math.isnan(_number(cell)) for cell in first)
     names: list[str] = []
     for place, cell in enumerate(first, 1):
@@ -175,7 +241,7 @@ def _headings(rows: list[list[str]]) -> tuple[tuple[str, ...], list[list[str]]]:
         while name in names:
             name += "'"
         names.append(name)
-    return tuple(names), rows[1:] if named else rows
+    return tuple(names), named
 
 
 def _number(cell: str) -> float:
@@ -193,12 +259,6 @@ def _decimal_point(cell: str) -> str:
     """1,5 as 1.5: where semicolons separate the cells, the comma is a decimal one."""
     pointed = cell.replace(",", ".", 1)
     return cell if math.isnan(_number(pointed)) else pointed
-
-
-def check_size(name: str, size: int) -> None:
-    """DataError where a table of that many bytes would be too large."""
-    if size > MAX_BYTES:
-        raise DataError(f"{name} is {megabytes(size)} large; tables of at most {megabytes(MAX_BYTES)} can be loaded")
 
 
 def check_text(path: Path, start: bytes) -> str:

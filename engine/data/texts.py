@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import codecs
+import io
+import re
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from engine.data.catalogue import CATALOGUE, find_files, megabytes
+from engine.data.columns import split_name
 from engine.data.errors import DataError
+from engine.data.reading import AS_LATIN, odd_bytes, report, tell
 
 MIN_CHARACTERS = 500
 MAX_BYTES = 50_000_000
+PIECE = 1 << 20  # bytes decoded at a time
+_CONTROL = re.compile("[\\x00-\\x08\\x0b\\x0e-\\x1f]")  # all but tab, newline and form feed
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text with what is known of it."""
+
+    text: str
+    characters: int
+    alphabet: frozenset[str]
+    odd_bytes: int  # not UTF-8, and so read as Latin-1
+
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """In short, where there is something to say."""
+        return (("not UTF-8", f"{self.odd_bytes:,} bytes, read as Latin-1"),) if self.odd_bytes else ()
 
 
 def load_text(name: str) -> str:
@@ -22,12 +43,14 @@ def load_text(name: str) -> str:
             raise DataError(f"{CATALOGUE[name].title} is a set of {CATALOGUE[name].kind}; a text is wanted")
         (path,) = find_files(name).values()
     else:
-        path = Path(name).expanduser()
+        path = Path(split_name(name)[0]).expanduser()
     try:
         status = path.stat()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise DataError(f"there is no text {name!r}; known are bundled and tinyshakespeare") from error
-    return _read(path, status.st_mtime_ns, status.st_size)
+    text = _read(path, status.st_mtime_ns, status.st_size)
+    tell(text.facts())
+    return text.text
 
 
 @lru_cache(maxsize=1)
@@ -38,7 +61,7 @@ def _bundled() -> str:
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, _changed: int, size: int) -> str:
+def _read(path: Path, _changed: int, size: int) -> Text:
     """The text in a file. When it was changed, and its size, are there so that an edited file is read again."""
     if path.is_dir():
         raise DataError(f"{path.name} is a folder; a text file is wanted")
@@ -56,30 +79,34 @@ def check_size(name: str, size: int) -> None:
         raise DataError(f"{name} is {megabytes(size)} large; at most {megabytes(MAX_BYTES)} of text can be loaded")
 
 
-def decode(name: str, content: bytes) -> str:
-    """UTF-8 text of a sensible length, with \\n at the ends of lines; DataError says what it is instead."""
-    text = decode_start(name, content, whole=True)
-    if len(text) < MIN_CHARACTERS or len(set(text)) < 2:
+def decode(name: str, content: bytes) -> Text:
+    """A text of a sensible length, with \\n at the ends of lines; DataError says what it is instead."""
+    text = decode_any(name, content)
+    if text.characters < MIN_CHARACTERS or len(text.alphabet) < 2:
         raise DataError(
-            f"{name} has {len(text):,} characters, {len(set(text))} different; at least {MIN_CHARACTERS} are wanted"
+            f"{name} has {text.characters:,} characters, {len(text.alphabet)} different; "
+            f"at least {MIN_CHARACTERS} are wanted"
         )
     return text
 
 
-def decode_start(name: str, content: bytes, whole: bool = False) -> str:
-    """UTF-8 text; unless it is `whole`, the content may end within a character."""
+def decode_any(name: str, content: bytes) -> Text:
+    """UTF-8 text, and what is not UTF-8 in it as Latin-1. In pieces: the whole would hold up the window."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DataError(f"{name} is UTF-16; save it as UTF-8 and choose it again")
-    try:
-        text = codecs.getincrementaldecoder("utf-8-sig")().decode(content, final=whole)
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{name} is not UTF-8 text: byte {content[error.start]:#04x} at position {error.start:,}. "
-            "Save it as UTF-8 and choose it again"
-        ) from error
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    control = next((c for c in text if c < " " and c not in "\n\t\f"), None)
-    if control is not None:
-        where = text.index(control)
-        raise DataError(f"{name} is not text: it holds control character {ord(control):#04x} at position {where:,}")
-    return text
+    before = odd_bytes()
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8-sig")(AS_LATIN), translate=True)
+    pieces: list[str] = []
+    characters, alphabet = 0, set[str]()
+    for start in range(0, len(content) or 1, PIECE):
+        report(start, len(content))
+        piece = decoder.decode(content[start : start + PIECE], final=start + PIECE >= len(content))
+        if (control := _CONTROL.search(piece)) is not None:
+            raise DataError(
+                f"{name} is not text: it holds control character {ord(control[0]):#04x} "
+                f"at position {characters + control.start():,}"
+            )
+        pieces.append(piece)
+        characters += len(piece)
+        alphabet |= set(piece)
+    return Text("".join(pieces), characters, frozenset(alphabet), odd_bytes() - before)

@@ -86,8 +86,9 @@ def _write_text(path: Path, dataset: str, _: Any) -> None:
 
 def _write_table(path: Path, dataset: str, _: Any) -> None:
     from engine.data import load_table
+    from engine.data.columns import split_name
 
-    table = load_table(Path(dataset))
+    table = load_table(Path(split_name(dataset)[0]))
     columns = {
         f"column {place}": table.numbers[name] if name in table.numbers else np.array(table.texts[name])
         for place, name in enumerate(table.columns)

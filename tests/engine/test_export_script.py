@@ -99,9 +99,10 @@ def test_a_table_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     rng = np.random.default_rng(0)
     rows = [f"{x:.3f},{y:.3f},{'rose' if x > y else 'lily'}" for x, y in rng.random((60, 2))]
     table.write_text("\n".join(["length,width,kind", *rows]), encoding="utf-8")
-    text = agrees("dense_network", ["--data", str(table)], tmp_path / "own.py", tmp_path, capsys, 30)
+    data = f"{table}?x=width&y=length&class=kind"
+    text = agrees("dense_network", ["--data", data], tmp_path / "own.py", tmp_path, capsys, 30)
     table.unlink()
-    assert 'DATASET, DEVICE = "flowers.csv"' in text
+    assert 'DATASET, DEVICE = "flowers.csv?x=width&y=length&class=kind"' in text
     assert (tmp_path / "own.npz").exists()
     assert run_alone(tmp_path / "own.py", tmp_path)
 
