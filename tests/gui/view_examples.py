@@ -10,11 +10,15 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 
 from engine import views
+from engine.diagrams import Graph
 from engine.payloads import (
     CanvasData,
     FieldData,
     FilmRow,
     FilmstripData,
+    GraphData,
+    GraphEdge,
+    GraphNode,
     NetworkData,
     PointsData,
     TextData,
@@ -79,6 +83,7 @@ NETWORK = views.Network("Network", help="h")
 CANVAS = views.Canvas("Draw", help="h", size=28)
 FILM = views.Filmstrip("Denoising", help="h")
 TEXT = views.Text("Text", help="h")
+GRAPH = Graph("Graph", help="h")
 
 
 def points_data(count=60, **more):
@@ -120,6 +125,22 @@ def text_data(text="The cat sat on the mat.\nAnd then it left. ", chosen=None):
     return TextData(tuple(text), probabilities, alternatives, chosen)
 
 
+def graph_data(w=0.5, lit=""):
+    """x and w multiplied give z, from which the loss comes."""
+    nodes = (
+        GraphNode("x", "x", "input", "0.8", number=0.8),
+        GraphNode("w", "w₁", "weight", f"{w:.3g}", number=w),
+        GraphNode("z", "×", value="0.4", below="∂ 0.2", lit=bool(lit)),
+        GraphNode("J", "J(W)", "loss", "0.08"),
+    )
+    edges = (
+        GraphEdge("x", "z", "0.8", "0.5 · 0.2 = 0.1", name="x to z"),
+        GraphEdge("w", "z", f"{w:.3g}", "0.8 · 0.2 = 0.16", lit, name="w to z"),
+        GraphEdge("z", "J", "0.4", "0.2"),
+    )
+    return GraphData(nodes, edges, (("x", "w"), ("z",), ("J",)))
+
+
 EXAMPLES = {
     "points": (POINTS, points_data(hollow=np.arange(60) % 2 == 0, ringed=np.arange(60) % 9 == 0, cursor=(0.0, 0.0))),
     "values": (POINTS, PointsData(np.eye(2), values=np.array([-1.0, 1.0]))),
@@ -135,6 +156,7 @@ EXAMPLES = {
     "canvas": (CANVAS, CanvasData(np.random.default_rng(0).random((28, 28)), "a seven")),
     "film": (FILM, film_data()),
     "text": (TEXT, text_data()),
+    "graph": (GRAPH, graph_data()),
 }
 
 ODD = {
