@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from engine import checkpoint
 from engine.device import threads_for
 from engine.discovery import CHAPTERS
 from engine.hyperparameters import Value, hyperparameters_of, make_params, values_of
+from engine.inside import Inside
 from engine.lab import Lab, Metrics, advance, descriptions_of, hyperparameters, mosaic, start, views_of
 from engine.messages import RunSpec
 from engine.views import Curves
@@ -132,6 +133,16 @@ def watched(lab_class: type[Lab], _: str) -> None:
     _require(checkpoint.same(_state(plain), _state(seen)), "watching changed the state")
 
 
+def phases(lab_class: type[Lab], _: str) -> None:
+    """Gone through phase by phase, with the inside of each shown, the state is the same bit for bit."""
+    plain, seen = start(lab_class, seed=7), start(lab_class, seed=7)
+    one = _train(plain, seed=7, steps=3)
+    torch.manual_seed(7)
+    two = [_inspected(seen) for _ in range(3)]
+    _require(checkpoint.same(one, _floats(two)), "going through the phases changed the metrics")
+    _require(checkpoint.same(_state(plain), _state(seen)), "going through the phases changed the state")
+
+
 def shows(lab_class: type[Lab], _: str) -> None:
     """Every view returns what it declares, before the first step and after; every metric that a curve shows comes."""
     lab = start(lab_class)
@@ -177,6 +188,7 @@ CHECKS: dict[str, Check] = {
     "shows": shows,
     "repeats": repeats,
     "watched": watched,
+    "phases": phases,
     "resumes": resumes,
     "live": live,
     "limits": limits,
@@ -214,6 +226,26 @@ def _train(lab: Lab, *, seed: int, steps: int = STEPS, watch: bool = False) -> l
             for name in views_of(lab):
                 render(lab, name)
     return _floats(metrics)
+
+
+def _inspected(lab: Lab) -> Metrics | None:
+    """One step, with a look inside after each phase."""
+    inside = Inside(lab)
+    with inside:
+        stepping: Any = lab.step()
+    metrics: Metrics | None = None if isinstance(stepping, Generator) else stepping
+    while isinstance(stepping, Generator):
+        try:
+            with inside:
+                next(stepping)
+        except StopIteration as stop:
+            metrics = stop.value
+            break
+        inside.look(stepping, None)
+    inside.look(None, metrics)
+    inside.layers()
+    lab.step_count += 1
+    return metrics
 
 
 def _floats(metrics: list[Metrics | None]) -> list[dict[str, float]]:

@@ -51,6 +51,7 @@ from engine.views import Curves, Description
 
 Metrics = dict[str, Tensor | float]
 Step = Generator[str, None, Metrics | None]
+Layers = dict[str, tuple[Tensor, Tensor, Tensor]]  # by name: activations (B, ...), weights, and their gradient
 
 
 class LabError(RuntimeError):
@@ -152,6 +153,10 @@ class Lab:
         """Called after live or view hyperparameter `name` took its new value in self.hp."""
 
     def measure(self) -> float:
+    def inside(self) -> Layers:
+        """The layers of a network that is no nn.Module, as the latest phase left them: micro-steps show them."""
+        return {}
+
         """The figure of `proof`, measured on the trained lab. Runs in inference and eval mode."""
         raise LabError(f"{type(self).__name__} has no proof")
 

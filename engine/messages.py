@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.hyperparameters import Hyperparameter, Value
-from engine.payloads import Gesture, Payload
+from engine.payloads import Gesture, LayerData, Payload
 from engine.views import Description
 
 
@@ -148,7 +148,7 @@ class StepOnce:
 
 @dataclass(frozen=True)
 class MicroStep:
-    """Go on to the next phase of the step; then pause."""
+    """Go on to the next phase of the step; then pause. Answered by InsideSeen and Paused."""
 
     run: int
 
@@ -352,6 +352,18 @@ class Exported:
 
 
 @dataclass(frozen=True)
+@dataclass(frozen=True)
+class InsideSeen:
+    """The tensors of a step that is gone through phase by phase: what is known of it so far, from input to output."""
+
+    run: int
+    step: int
+    phase: str  # the one just done, "" at the end of the step
+    lit: Literal["", "activation", "gradient", "change"]  # what that phase brought
+    layers: tuple[LayerData, ...]
+    numbers: tuple[tuple[str, float], ...] = ()  # the loss, or what the step returned
+
+
 class WentBack:
     """The run stands again at an earlier `step`; metrics after it are void. `marks` are those that remain."""
 
@@ -417,6 +429,7 @@ Event = (
     | Saved
     | Exported
     | WentBack
+    | InsideSeen
     | NeedsData
     | Diverged
     | Failed

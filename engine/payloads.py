@@ -239,6 +239,42 @@ class FormulaData:
     hint: str = ""
 
 
+@dataclass(frozen=True)
+class TensorData:
+    """A tensor of any size: a small picture of it, and numbers of all of it."""
+
+    shape: tuple[int, ...]
+    picture: Array  # (h, w) int8: -127..127 is blue to red, -128 a gap
+    shows: str  # what the picture is of, "the maps of the first sample"; "" for weights
+    low: float
+    high: float
+    mean: float
+    deviation: float
+    zeros: float  # share of values that are exactly zero
+    histogram: Array  # (24,) shares, from min(low, 0) to max(high, 0)
+    share: float | None = None  # gradients, changes: their length over that of the weights; None where those are zero
+
+
+@dataclass(frozen=True)
+class ParameterData:
+    """What a step has done so far with one parameter of a layer."""
+
+    name: str
+    shape: tuple[int, ...]
+    gradient: TensorData | None = None
+    change: TensorData | None = None
+
+
+@dataclass(frozen=True)
+class LayerData:
+    """What a step has done so far in one layer."""
+
+    name: str
+    kind: str  # "Conv2d"
+    activation: TensorData | None = None
+    parameters: tuple[ParameterData, ...] = ()
+
+
 Payload = (
     ImagesData
     | HeatmapData

@@ -16,6 +16,7 @@ import torch
 from engine import checkpoint, device, hyperparameters, marks
 from engine.discovery import load_lab
 from engine.hyperparameters import hyperparameters_of, make_params, values_of, written
+from engine.inside import Inside
 from engine.lab import Lab, LabError, Metrics, actions_of, advance, describe, start, views_of
 from engine.messages import (
     Act,
@@ -23,6 +24,7 @@ from engine.messages import (
     Diverged,
     Edited,
     Event,
+    InsideSeen,
     Mark,
     MetricBatch,
     Opened,
@@ -82,6 +84,8 @@ class Run:
         self.speed: float | None = None
         self.budget = 0.05
         self._stepping: Generator[str, None, Metrics | None] | None = None
+        self._inside: Inside | None = None  # of the step under way, where it is gone through phase by phase
+        self._looked: Inside | None = None  # the same after a phase, until the session tells
         self._pending: list[Set] = []
         self.marks: list[Mark] = []  # what changed the experiment so far
         self.found: dict[str, str] = {}  # what was left out of its data
@@ -218,7 +222,7 @@ class Run:
         return self.marks[-1]
 
     def _end_step(self, metrics: Metrics | None) -> None:
-        self._stepping, self.phase = None, ""
+        self._stepping, self._inside, self.phase = None, None, ""
         self.lab.step_count += 1
         if metrics:
             self._metrics.append((self.lab.step_count, metrics))
@@ -236,6 +240,9 @@ class Run:
 
     def step_once(self) -> None:
         """Finish the step under way, or do one whole step."""
+        if self._stepping is not None and self._inside is not None:
+            self._go_on(self._inside, _never)
+            return
         self._enter()
         try:
             self._finish_step(_never)
@@ -243,12 +250,34 @@ class Run:
             self._leave()
 
     def micro_step(self) -> None:
-        """Go on to the next phase."""
+        """Go on to the next phase, and see what it does inside the network."""
         self._enter()
         try:
-            self._finish_step(_always)
+            if self._stepping is None:
+                self._before_step()
+            if self._stepping is None or self._inside is None:
+                self._inside = Inside(self.lab)
         finally:
             self._leave()
+        self._go_on(self._inside, _always)
+
+    def _go_on(self, inside: Inside, interrupted: Callable[[], bool]) -> None:
+        self._enter()
+        done = len(self._metrics)
+        try:
+            with inside:
+                self._finish_step(interrupted)
+            inside.look(self._stepping, self._metrics[-1][1] if len(self._metrics) > done else None)
+            self._looked = inside
+        finally:
+            self._leave()
+
+    def take_inside(self) -> list[Event]:
+        """What the latest phase did inside the network, unless it has been told."""
+        inside, self._looked = self._looked, None
+        if inside is None:
+            return []
+        return [InsideSeen(self.number, self.lab.step_count, self.phase, inside.lit, inside.layers(), inside.numbers)]
 
     def _enter(self) -> None:
         set_rng_state(self.rng, self.lab.device)

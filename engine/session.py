@@ -348,6 +348,7 @@ class Session:
             case StepOnce() | MicroStep():
                 together.play(False)
                 together.step_once() if isinstance(command, StepOnce) else together.micro_step()
+                self._post_all(run.take_inside())
                 self._post_states(together)
             case Lockstep():
                 self._tie(command, run)

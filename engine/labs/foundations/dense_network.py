@@ -11,7 +11,7 @@ from torch import Tensor
 
 from engine.data.plane import CLASSES, EXTENT, FEATURES, SETS, Samples, grid, load_plane, with_features
 from engine.hyperparameters import choice, flag, integer, real
-from engine.lab import Lab, LabError, Metrics, Proof, Step, view
+from engine.lab import Lab, LabError, Layers, Metrics, Proof, Step, view
 from engine.nn.dense import ACTIVATIONS, MORE_CLASSES, REGRESSION, TWO_CLASSES, Room, Rooms, flat_layers
 from engine.nn.optimizers import OPTIMIZERS, update
 from engine.payloads import FieldData, Gesture, NetworkData, PointPick, Stroke, UnitPick, WeightEdit
@@ -107,11 +107,9 @@ class DenseNetwork(Lab):
         self.chosen: UnitPick | None = None
         self.changed("batch_size")
 
-    # ---------------------------------------------------------------------------------------------- training
-
     def step(self) -> Step:
         x, y = self.samples.next(self.hp.batch_size)  # (B, 1 + F), (B, K)
-        room = self.rooms[len(x)]
+        room = self.room = self.rooms[len(x)]
         z = self.forward(x, room)
         yield "forward"
         self.backward(z, y, room)
@@ -163,13 +161,15 @@ class DenseNetwork(Lab):
         elif name == "batch_size":
             self.samples.redeal(self.hp.batch_size)
             self.rooms = Rooms(self.sizes, self.device)
+            self.room = self.rooms[self.hp.batch_size]  # the one used last
             self.steps_per_epoch = math.ceil(self.samples.learnt / self.hp.batch_size)
+
+    def inside(self) -> Layers:
+        return {f"layer {i}": layer for i, layer in enumerate(zip(self.room.z, self.W, self.G, strict=True), 1)}
 
     def facts(self) -> dict[str, str]:
         points = f"{self.samples.learnt:,} to learn from, {self.samples.held_back:,} to test"
         return {"parameters": f"{self.theta.numel():,}", "points": points, "loss": self.loss_of.name, **self.data.axes}
-
-    # ------------------------------------------------------------------------------------------------- views
 
     loss = Curves(
         "Loss", metrics=("train loss", "test loss"), hint="train · test",
