@@ -10,7 +10,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 
 from engine import views
-from engine.diagrams import Graph
+from engine.diagrams import Graph, Lines
 from engine.payloads import (
     CanvasData,
     FieldData,
@@ -19,6 +19,8 @@ from engine.payloads import (
     GraphData,
     GraphEdge,
     GraphNode,
+    Line,
+    LinesData,
     NetworkData,
     PointsData,
     TextData,
@@ -83,6 +85,7 @@ NETWORK = views.Network("Network", help="h")
 CANVAS = views.Canvas("Draw", help="h", size=28)
 FILM = views.Filmstrip("Denoising", help="h")
 TEXT = views.Text("Text", help="h")
+LINES = Lines("Lines", help="h")
 GRAPH = Graph("Graph", help="h")
 
 
@@ -141,6 +144,17 @@ def graph_data(w=0.5, lit=""):
     return GraphData(nodes, edges, (("x", "w"), ("z",), ("J",)))
 
 
+def lines_data(**more):
+    x = np.linspace(-1, 1, 100)
+    lines = (
+        Line("mean", x, np.sin(3 * x), lower=np.sin(3 * x) - 0.3, upper=np.sin(3 * x) + 0.3),
+        Line("truth", x, np.where(np.abs(x) < 0.1, NAN, x), "dashed"),
+        Line("bound", x, x**3, "dotted"),
+        *[Line("samples", x, np.sin(3 * x + k), "faint") for k in range(5)],
+    )
+    return LinesData(lines, **more)
+
+
 EXAMPLES = {
     "points": (POINTS, points_data(hollow=np.arange(60) % 2 == 0, ringed=np.arange(60) % 9 == 0, cursor=(0.0, 0.0))),
     "values": (POINTS, PointsData(np.eye(2), values=np.array([-1.0, 1.0]))),
@@ -157,9 +171,37 @@ EXAMPLES = {
     "film": (FILM, film_data()),
     "text": (TEXT, text_data()),
     "graph": (GRAPH, graph_data()),
+    "lines": (
+        Lines("Lines", help="h", x_axis="x", y_axis="height"),
+        lines_data(points=points_data(), cursor=0.3, spans=((0.5, 2.0, "far"),), marks=((0.0, "here"), (0.1, "there"))),
+    ),
+    "logarithmic lines": (
+        Lines("Lines", help="h", log_x=True, log_y=True),
+        LinesData((Line("loss", np.geomspace(1, 1e6, 50), np.geomspace(10, 0.1, 50)),)),
+    ),
 }
 
 ODD = {
+    "no lines": (LINES, LinesData(())),
+    "empty lines": (Lines("Lines", help="h", draws=True), LinesData((Line("", np.zeros(0), np.zeros(0)),))),
+    "odd lines": (
+        LINES,
+        LinesData(
+            (
+                Line("a", np.array([NAN, 0.0, INF, 1.0]), np.array([1.0, NAN, 2.0, INF])),
+                Line("back", np.array([1.0, 0.0, 0.5]), np.array([1e300, -1e300, 0.0])),
+                Line("one", np.array([2.0]), np.array([3.0]), "dotted", np.array([NAN]), np.array([INF])),
+            ),
+            PointsData(np.array([[NAN, 1.0], [0.0, INF]]), values=np.array([NAN, INF])),
+            cursor=NAN,
+            spans=((NAN, 1.0, "x"), (-INF, INF, "all")),
+            marks=((INF, "far"), (0.0, "")),
+        ),
+    ),
+    "no place for a logarithm": (
+        Lines("Lines", help="h", log_x=True, log_y=True),
+        LinesData((Line("f", np.array([-1.0, 0.0]), np.array([0.0, -1.0])),), cursor=0.0, marks=((0.0, "zero"),)),
+    ),
     "no points": (POINTS, PointsData(np.zeros((0, 2)))),
     "one point": (POINTS, PointsData(np.array([[3.0, 3.0]]))),
     "no finite point": (POINTS, PointsData(np.array([[NAN, 1.0], [INF, -INF]]))),
