@@ -152,11 +152,11 @@ class Lab:
     def changed(self, name: str) -> None:
         """Called after live or view hyperparameter `name` took its new value in self.hp."""
 
-    def measure(self) -> float:
     def inside(self) -> Layers:
         """The layers of a network that is no nn.Module, as the latest phase left them: micro-steps show them."""
         return {}
 
+    def measure(self) -> float:
         """The figure of `proof`, measured on the trained lab. Runs in inference and eval mode."""
         raise LabError(f"{type(self).__name__} has no proof")
 

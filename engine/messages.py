@@ -352,7 +352,6 @@ class Exported:
 
 
 @dataclass(frozen=True)
-@dataclass(frozen=True)
 class InsideSeen:
     """The tensors of a step that is gone through phase by phase: what is known of it so far, from input to output."""
 
@@ -364,6 +363,7 @@ class InsideSeen:
     numbers: tuple[tuple[str, float], ...] = ()  # the loss, or what the step returned
 
 
+@dataclass(frozen=True)
 class WentBack:
     """The run stands again at an earlier `step`; metrics after it are void. `marks` are those that remain."""
 
@@ -428,8 +428,8 @@ Event = (
     | Edited
     | Saved
     | Exported
-    | WentBack
     | InsideSeen
+    | WentBack
     | NeedsData
     | Diverged
     | Failed
