@@ -306,7 +306,11 @@ class Run:
             self._apply_pending()
         finally:
             self._leave()
-        applied, self.applied = self.applied, []
+        return self._take_applied()
+
+    def _take_applied(self, *more: Event) -> list[Event]:
+        """What took effect and has not been told, in order; `more` came last."""
+        applied, self.applied = [*self.applied, *more], []
         return applied
 
     def _apply(self, command: Set, view_only: bool) -> Event:
@@ -333,7 +337,7 @@ class Run:
             return []
         self._between_steps(lambda: handler(self.lab, command.gesture))
         mark = self._mark(Mark(0, "edit", command.view, view.description.title, gesture=command.gesture))
-        return [Edited(self.number, mark.step, mark.text, mark)]
+        return self._take_applied(Edited(self.number, mark.step, mark.text, mark))
 
     def act(self, command: Act) -> list[Event]:
         """Press a button."""
@@ -345,7 +349,7 @@ class Run:
             return []
         self._between_steps(lambda: action.method(self.lab))
         mark = self._mark(Mark(0, "action", command.action, action.title))
-        return [Edited(self.number, mark.step, mark.text, mark)]
+        return self._take_applied(Edited(self.number, mark.step, mark.text, mark))
 
     def _between_steps(self, change: Callable[[], Any]) -> None:
         self.finish_step()

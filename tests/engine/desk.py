@@ -28,6 +28,7 @@ class Desk(Reader):
         super().__init__(session)
         self.lab_id, self.lab, self.folder = lab_id, engine.run.load_lab(lab_id), folder
         self.points: dict[int, m.Series] = {}
+        self.steps_done: dict[int, int] = {}
 
     def read(self) -> None:
         news = self.session.news()
@@ -40,6 +41,7 @@ class Desk(Reader):
                 for steps, values in [each]
             }
             self.points[batch.run] = {**known, **joined}
+        self.steps_done.update({status.run: status.step for status in news.status})
 
     def open(self, run: int, values: dict[str, Value] | None = None, **more: Any) -> m.Opened:
         self.session.send(m.Open(run, m.RunSpec(self.lab_id, values or {}, seed=SEED), **more))
