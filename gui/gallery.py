@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QPropertyAnimation
     from PySide6.QtGui import QResizeEvent, QWheelEvent
 
+    from gui.opening import Session
+
 MARGIN, GAP = 32, 16
+LINKS, LINK_WIDTH = 5, 140  # saved sessions shown, and pixels that the name of one may take
 NARROWEST, MOST_COLUMNS, WIDEST_PAGE = 240, 6, 1960
 Cell = Callable[[int, int, int], QRect]  # column, top, height -> where
 C = TypeVar("C", bound=CardButton)
@@ -38,6 +41,7 @@ class Gallery(QWidget):
     """Emits `chosen` with the id of the lab to open."""
 
     chosen = Signal(str)
+    session_chosen = Signal(object)  # the path of a saved session
     search_cleared = Signal()  # the button of the empty state: the search field is in the header
     typed = Signal(str)  # a letter, typed at the cards: it is meant for the search field
 
@@ -48,6 +52,7 @@ class Gallery(QWidget):
         self._scroll = _SmoothScrollArea(self)
         self._page = _Page(cards, self._scroll)
         self._page.chosen.connect(self.chosen)
+        self._page.session_chosen.connect(self.session_chosen)
         self._page.focused.connect(lambda card: self._scroll.ensureWidgetVisible(card, 0, 48))
         self._page.clear.clicked.connect(self.search_cleared)
         self._scroll.setWidget(self._page)
@@ -62,6 +67,10 @@ class Gallery(QWidget):
     def set_recent(self, lab_ids: Sequence[str]) -> None:
         """The labs opened last, the latest first; ids that no longer exist are left out."""
         self._page.set_recent(lab_ids)
+
+    def set_sessions(self, sessions: Sequence[Session]) -> None:
+        """The sessions saved or opened last, the latest first."""
+        self._page.set_sessions(sessions)
 
     def search(self, query: str) -> None:
         """Show only what matches; "" shows everything."""
@@ -133,6 +142,7 @@ class _Page(QWidget):
     """Heading, recent labs, chapters. Places its children itself: chapters that fit share a row."""
 
     chosen = Signal(str)
+    session_chosen = Signal(object)
     focused = Signal(QWidget)
 
     def __init__(self, cards: Sequence[Card], area: QScrollArea) -> None:
@@ -146,6 +156,8 @@ class _Page(QWidget):
         self._line = self._label("Every lab trains a real network, live, on this machine.", "muted")
         self._recent_title = self._label("Recent", "chapter")
         self._recent: list[RecentCard] = []
+        self._sessions_title = self._label("Saved sessions", "muted")
+        self._sessions: list[QPushButton] = []
         self._chapters: list[tuple[QLabel, list[BigCard]]] = []
         self._make_chapters(cards)
         self._nothing = self._label("", "muted")
@@ -186,6 +198,22 @@ class _Page(QWidget):
         self._recent = [self._add(RecentCard(self._labs[name], self)) for name in lab_ids if name in self._labs]
         self._place()
 
+    def set_sessions(self, sessions: Sequence[Session]) -> None:
+        for old in self._sessions:
+            old.hide()
+            old.deleteLater()
+        self._sessions = [self._link(session) for session in sessions]
+        self._place()
+
+    def _link(self, session: Session) -> QPushButton:
+        name = self.fontMetrics().elidedText(session.name, Qt.TextElideMode.ElideMiddle, LINK_WIDTH)
+        link = QPushButton(name.replace("&", "&&"), self)
+        link.setProperty("kind", "small")
+        link.setToolTip(f"{session.title}\n{session.path}")
+        link.setAccessibleName(f"Open session {session.name}, {session.title}")
+        link.clicked.connect(lambda: self.session_chosen.emit(session.path))
+        return link
+
     def search(self, query: str) -> None:
         self._query = query
         self._place()
@@ -219,7 +247,8 @@ class _Page(QWidget):
             return QRect(x, top, left + round((column + 1) * pitch) - GAP - x, height)
 
         self._heading.setGeometry(left, 24, width - 2 * MARGIN, 32)
-        self._line.setGeometry(left, 57, width - 2 * MARGIN, 20)
+        self._line.setGeometry(left, 57, self._line.sizeHint().width(), 20)
+        self._place_sessions(self._line.geometry().right() + 40, left + width - 2 * MARGIN, 67)
         top = self._place_recent(columns, cell, left, 96)
         found = [(title, [c for c in cards if matches(c.card, self._query)]) for title, cards in self._chapters]
         chosen = {card for _, cards in found for card in cards}
@@ -259,6 +288,23 @@ class _Page(QWidget):
             card.setGeometry(cell(index, y + 28, RecentCard.HEIGHT))
         self._recent_title.setGeometry(left, y, 200, 22)
         return y + 28 + RecentCard.HEIGHT + 24 if show else y
+
+    def _place_sessions(self, left: int, right: int, middle: int) -> None:
+        """Those that fit, a handful at most: the menu has all of them."""
+        title = self._sessions_title.sizeHint()
+        sizes = [link.sizeHint() for link in self._sessions]
+        fitting = min(len(sizes), LINKS) if not self._query else 0
+        room = right - left - title.width()
+        while fitting and sum(size.width() + 8 for size in sizes[:fitting]) > room:
+            fitting -= 1
+        x = right - title.width() - sum(size.width() + 8 for size in sizes[:fitting])
+        self._sessions_title.setVisible(fitting > 0)
+        self._sessions_title.setGeometry(x, middle - title.height() // 2, title.width(), title.height())
+        x += title.width() + 8
+        for index, (link, size) in enumerate(zip(self._sessions, sizes, strict=True)):
+            link.setVisible(index < fitting)
+            link.setGeometry(x, middle - size.height() // 2, size.width(), size.height())
+            x += size.width() + 8
 
     def _place_nothing(self, show: bool, left: int, y: int) -> None:
         for widget in (self._nothing, self.clear):

@@ -17,6 +17,7 @@ from gui.drops import dropped_session
 from gui.gallery import Gallery
 from gui.header import Header
 from gui.notice import Notice, Relay
+from gui.opening import Opening, RecentSessions
 from gui.settings import Settings
 
 if TYPE_CHECKING:
@@ -77,9 +78,17 @@ class MainWindow(QMainWindow):
         self._cards = built_in()  # at first; what else there is, is looked for once the window is painted
         self.gallery = Gallery(self._cards)
         self.gallery.chosen.connect(self.open_lab)
+        self.notice = Notice()
         self._saving: tuple[QAction, ...] = ()
         self._made_menu: QMenu | None = None
         self._exporting: ExportMenu | None = None
+        self._opening = Opening(settings, self)
+        self._opening.ready.connect(self._session_read)
+        self._opening.refused.connect(self.notice.show_text)
+        self._recent = RecentSessions(settings, self)
+        self._recent.changed.connect(self.gallery.set_sessions)
+        self._recent.chosen.connect(self.open_session)
+        self.gallery.session_chosen.connect(self.open_session)
         self.header = Header()
         self.header.back.connect(self.show_gallery)
         self.header.searched.connect(self.gallery.search)
@@ -88,7 +97,6 @@ class MainWindow(QMainWindow):
         self.header.theme_toggled.connect(self._toggle_theme)
         self.gallery.search_cleared.connect(self.header.search.clear)
         self.gallery.typed.connect(self._type_to_search)
-        self.notice = Notice()
         self._relay = Relay(self)
         self._relay.raised.connect(self.notice.show_error)
         crash_log.on_exception(self._relay.tell)
@@ -129,7 +137,8 @@ class MainWindow(QMainWindow):
 
         standard = QKeySequence.StandardKey
         self._action("Find a lab", _key(standard.Find, "Ctrl+F"), self._find, in_menu=False)
-        self._action("Open session…", _key(standard.Open, "Ctrl+O"), self._choose_session)
+        self._action("Open session…", _key(standard.Open, "Ctrl+O"), self._opening.choose)
+        self._recent.fill(self._menu.addMenu("Open recent"))
         self._saving = (
             self._action("Save session", _key(standard.Save, "Ctrl+S"), self._save),
             self._action("Save session as…", _key(standard.SaveAs, "Ctrl+Shift+S"), self._save_as),
@@ -236,6 +245,7 @@ class MainWindow(QMainWindow):
             self.bridge.send(Pause(self.workbench.run))
         self.setWindowTitle("Deepscope")
         self.look_for_labs()
+        self._recent.look()
         self.pages.setCurrentWidget(self.gallery)
         self.header.show_home()
         self.gallery.focus_lab(self.workbench.lab_id)
@@ -264,28 +274,12 @@ class MainWindow(QMainWindow):
 
     def open_session(self, path: Path) -> None:
         """Go on with a saved session. A file that cannot be read is named in the notice, and what is open stays."""
-        from engine.checkpoint import CheckpointError, read_spec
+        self._opening.open(path)
 
-        try:
-            spec: RunSpec = read_spec(path)
-            find_card(spec.lab)
-        except (CheckpointError, UnknownLab) as error:
-            self.notice.show_text(str(error))
-            return
+    def _session_read(self, path: Path, spec: RunSpec) -> None:
         self.notice.hide()
         given = spec.hyperparameters
         self.open_lab(spec.lab, resume=path, values=given, dataset=spec.dataset, seed=spec.seed)
-
-    def _choose_session(self) -> None:
-        from PySide6.QtWidgets import QFileDialog
-
-        if self.findChild(QFileDialog) is not None:
-            return
-        dialog = QFileDialog(self, "Open session", "", "Deepscope sessions (*.deepscope);;All files (*)")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.fileSelected.connect(lambda name: self.open_session(Path(name)))
-        dialog.open()
 
     def _save(self) -> None:
         if self.workbench is not None:
@@ -413,6 +407,7 @@ class MainWindow(QMainWindow):
         self._looking.finished.connect(self._show_labs)
         self._looking.over.connect(self._looked)
         self._looking.start()
+        self._recent.look()
         self.header.set_menu(self._menu)
         self.header.load_icons()
         if self._warm_up:
@@ -443,6 +438,8 @@ class MainWindow(QMainWindow):
         crash_log.on_exception(None)
         if self._looking is not None:
             self._looking.end()
+        self._opening.end()
+        self._recent.end()
         if self.workbench is not None:
             self.workbench.autosave.close()
         if self.bridge is not None:  # first the polls, then the worker, then the widgets

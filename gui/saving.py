@@ -63,6 +63,7 @@ class Saving(QObject):
     def saved(self, event: Saved) -> None:
         """It lies on the disk."""
         self.keep(event.run, event.path)
+        self._runs.settings.remember_session(event.path.absolute(), self._runs.lab_id)
         if self._banner.subject == "save":
             self._banner.dismiss()
         self._toast.say(f"Saved {event.path.name}")

@@ -116,6 +116,20 @@ class Settings(QObject):
         names = [lab_id, *(name for name in self.recent_labs if name != lab_id)]
         self._write("recent_labs", json.dumps(names[:RECENT]))
 
+    @property
+    def recent_sessions(self) -> tuple[tuple[str, str], ...]:
+        """The files of the sessions saved or opened last and the ids of their labs, the latest first."""
+        found = self._json("recent_sessions")
+        pairs = [tuple(pair) for pair in found if isinstance(pair, list)] if isinstance(found, list) else []
+        return tuple(pair for pair in pairs if len(pair) == 2 and all(isinstance(part, str) for part in pair))[:RECENT]
+
+    def remember_session(self, path: Path, lab_id: str) -> None:
+        """Put a session at the head of the recent ones."""
+        import json
+
+        pairs = [(str(path), lab_id), *(pair for pair in self.recent_sessions if pair[0] != str(path))]
+        self._write("recent_sessions", json.dumps(pairs[:RECENT]))
+
     def hyperparameters(self, lab_id: str) -> dict[str, Value]:
         """What was last set in a lab; {} where nothing was. The lab may have changed since: check each value."""
         values = self._json(f"labs/{lab_id}")
@@ -163,7 +177,8 @@ class Settings(QObject):
         """Forget everything, what was remembered of the labs included."""
         self._store.clear()
         self._store.sync()
-        for name in ("theme", "data_folder", "labs_folder", "device", "budget", "threads", "memory", "recent_labs"):
+        chosen = ("theme", "data_folder", "labs_folder", "device", "budget", "threads", "memory")
+        for name in (*chosen, "recent_labs", "recent_sessions"):
             self.changed.emit(name)
 
     def sync(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
@@ -73,3 +74,19 @@ def type_value(bench: Workbench, qtbot: QtBot, name: str, text: str) -> NumberKn
     qtbot.keyClicks(knob.field, text)
     qtbot.keyClick(knob.field, Qt.Key.Key_Return)
     return knob
+
+
+def until_opened(window: MainWindow, qtbot: QtBot, ask: Callable[[], object]) -> None:
+    """Ask for a session file, and wait until the window has opened its lab or said why not."""
+    answered: list[object] = []
+    ready = window._opening.ready.connect(lambda path, _spec: answered.append(path))
+    refused = window._opening.refused.connect(answered.append)
+    ask()
+    qtbot.waitUntil(lambda: bool(answered), timeout=PATIENCE)
+    window._opening.ready.disconnect(ready)
+    window._opening.refused.disconnect(refused)
+
+
+def open_file(window: MainWindow, qtbot: QtBot, path: Path) -> None:
+    """Open a session file, and wait until the window has opened its lab or said why not."""
+    until_opened(window, qtbot, lambda: window.open_session(path))

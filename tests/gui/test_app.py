@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers import open_file
 from PySide6.QtCore import QSettings, Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QImage
 from PySide6.QtWidgets import QApplication
@@ -88,7 +89,7 @@ window.close()
         (["--lab", "nonsense"], ["nonsense", LAB]),
         (["shot", "nonsense", "--out", "x.png"], ["nonsense", LAB]),
         (["missing.deepscope"], ["missing.deepscope"]),
-        (["pyproject.toml"], ["pyproject.toml", "Deepscope"]),
+        (["engine"], ["engine", "folder"]),
         (["x.deepscope", "--lab", LAB], ["--lab"]),
         (["--data", "nowhere"], ["nowhere"]),
         (["shot", "gallery", "--out", "nowhere/x.png"], ["nowhere"]),
@@ -447,9 +448,9 @@ def test_an_exception_in_a_slot_shows_a_notice_and_the_window_lives(
     assert "the slot fell over" in capsys.readouterr().err
 
 
-def test_a_session_that_cannot_be_read_is_named(window: MainWindow, tmp_path: Path) -> None:
+def test_a_session_that_cannot_be_read_is_named(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
     (tmp_path / "broken.deepscope").write_text("no zip")
-    window.open_session(tmp_path / "broken.deepscope")
+    open_file(window, qtbot, tmp_path / "broken.deepscope")
     assert "broken.deepscope" in window.notice.text()
     assert not window.in_lab
 

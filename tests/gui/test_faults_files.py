@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import LAB, PATIENCE, SMALL, bench_of, learn, still_trains
+from helpers import LAB, PATIENCE, SMALL, bench_of, learn, open_file, still_trains
 from helpers import WindowOpener as Opener
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -56,16 +56,16 @@ def test_damaged_files_are_named_and_what_is_open_stays(
     for name, content in mutated.items():
         path = tmp_path / f"{name}.deepscope"
         path.write_bytes(content)
-        window.open_session(path)
+        open_file(window, qtbot, path)
         assert f"{name}.deepscope" in window.notice.text()
         assert window.notice.isVisible()
-    window.open_session(tmp_path / "missing.deepscope")
+    open_file(window, qtbot, tmp_path / "missing.deepscope")
     assert "missing.deepscope cannot be read: No such file or directory" in window.notice.text()
-    window.open_session(tmp_path)  # a folder
+    open_file(window, qtbot, tmp_path)  # a folder
     assert "cannot be read" in window.notice.text()
     assert (bench_of(window), bench.run) == (bench, run)
     assert still_trains(bench, qtbot)
-    window.open_session(good)
+    open_file(window, qtbot, good)
     assert not window.notice.isVisible()
     qtbot.waitUntil(lambda: bench_of(window) is not bench and bench_of(window).ready, timeout=PATIENCE)
 
@@ -97,7 +97,7 @@ def test_a_forged_file_is_refused_by_the_engine_and_the_window_lives(
     saved: tuple[MainWindow, Path], qtbot: QtBot, tmp_path: Path, change: Callable[[dict[str, Any]], None], told: str
 ) -> None:
     window, good = saved
-    window.open_session(rewrite(good, tmp_path / "forged.deepscope", change))
+    open_file(window, qtbot, rewrite(good, tmp_path / "forged.deepscope", change))
     bench = bench_of(window)
     qtbot.waitUntil(lambda: bool(bench.trouble), timeout=PATIENCE)
     assert told in bench.trouble
@@ -116,19 +116,21 @@ def test_a_file_of_another_structure_does_not_fit(open_window: Opener, qtbot: Qt
         tmp_path / "forged.deepscope",
         lambda h: h["hyperparameters"].update(filters1=h["hyperparameters"]["filters1"] + 2),
     )
-    window.open_session(forged)
+    open_file(window, qtbot, forged)
     bench = bench_of(window)
     qtbot.waitUntil(lambda: bool(bench.trouble), timeout=PATIENCE)
     assert "net does not fit this lab" in bench.trouble
     assert not bench.transport.play.isEnabled()
 
 
-def test_a_file_of_a_lab_that_is_gone_or_of_a_later_version(saved: tuple[MainWindow, Path], tmp_path: Path) -> None:
+def test_a_file_of_a_lab_that_is_gone_or_of_a_later_version(
+    saved: tuple[MainWindow, Path], qtbot: QtBot, tmp_path: Path
+) -> None:
     window, good = saved
     bench = bench_of(window)
-    window.open_session(rewrite(good, tmp_path / "gone.deepscope", lambda h: h.update(lab="perpetuum_mobile")))
+    open_file(window, qtbot, rewrite(good, tmp_path / "gone.deepscope", lambda h: h.update(lab="perpetuum_mobile")))
     assert "perpetuum_mobile" in window.notice.text()
-    window.open_session(rewrite(good, tmp_path / "later.deepscope", lambda h: h.update(version=99)))
+    open_file(window, qtbot, rewrite(good, tmp_path / "later.deepscope", lambda h: h.update(version=99)))
     assert "newer Deepscope" in window.notice.text()
     assert bench_of(window) is bench
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import open_file, until_opened
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox, QWidget
@@ -15,7 +16,6 @@ from pytestqt.qtbot import QtBot
 
 from engine import checkpoint
 from engine.recorder import MetricHistory
-from gui import app
 from gui.main_window import MainWindow
 from gui.saving import CURVE_POINTS
 from gui.workbench import Workbench
@@ -133,7 +133,7 @@ def test_a_run_is_saved_by_key_and_goes_on_where_it_stood(open_window: Opener, q
 
     window.open_lab(LAB, values={}, seed=0)
     until_stands(window, qtbot)
-    window.open_session(tmp_path / "spirals.deepscope")
+    open_file(window, qtbot, tmp_path / "spirals.deepscope")
     again = until_stands(window, qtbot)
     assert again is not bench
     spec = again.runs.spec
@@ -185,7 +185,7 @@ def test_an_opened_session_is_saved_to_its_file(open_window: Opener, qtbot: QtBo
     path = tmp_path / "run.deepscope"
     save_to(window, qtbot, path)
     window.show_gallery()
-    window.open_session(path)
+    open_file(window, qtbot, path)
     until_stands(window, qtbot)
     step = learn(window, qtbot, 300)
     press_save(window, qtbot)
@@ -227,7 +227,7 @@ def test_menu_entries_save_only_in_a_lab(open_window: Opener, qtbot: QtBot, tmp_
     window.show_gallery()
     assert not menu_entry(window, "Save session as…").isEnabled()
     menu_entry(window, "Open session…").trigger()
-    choose_file(qtbot, tmp_path / "a.deepscope")
+    until_opened(window, qtbot, lambda: choose_file(qtbot, tmp_path / "a.deepscope"))
     assert window.in_lab
     until_stands(window, qtbot)
 
@@ -242,7 +242,7 @@ def test_open_by_key(open_window: Opener, qtbot: QtBot, tmp_path: Path) -> None:
     qtbot.waitUntil(lambda: window.findChild(QFileDialog) is None)
     activate(window, qtbot)
     qtbot.keyClick(window, Qt.Key.Key_O, Qt.KeyboardModifier.ControlModifier)
-    choose_file(qtbot, tmp_path / "a.deepscope")
+    until_opened(window, qtbot, lambda: choose_file(qtbot, tmp_path / "a.deepscope"))
     assert window.in_lab
     assert until_stands(window, qtbot).controls.knobs["width_1"].value == 3
 
@@ -255,7 +255,7 @@ def test_a_session_dropped_anywhere_is_opened(open_window: Opener, qtbot: QtBot,
     window.open_lab("lenet", values={}, seed=0)
     bench = until_stands(window, qtbot)
     target = {"window": window, "controls": bench.controls, "view": bench.grid.panels["canvas"].view}[where]
-    assert drop(target, path)
+    until_opened(window, qtbot, lambda: drop(target, path))
     again = until_stands(window, qtbot)
     assert again.lab_id == LAB
     assert again.runs.spec is not None
@@ -266,37 +266,6 @@ def test_other_files_dropped_on_the_window_are_left_alone(open_window: Opener, t
     window = open_window()
     (tmp_path / "notes.txt").write_text("no session")
     assert not drop(window, tmp_path / "notes.txt")
-
-
-def test_the_command_line_opens_a_file(
-    open_window: Opener, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, application: QApplication
-) -> None:
-    window = open_window(LAB, values=SMALL, seed=6)
-    step = learn(window, qtbot)
-    path = tmp_path / "run.deepscope"
-    save_to(window, qtbot, path)
-    window.close()
-    found: list[tuple[str, int]] = []
-
-    def look(_app: QApplication) -> int:
-        main = next(w for w in QApplication.topLevelWidgets() if isinstance(w, MainWindow) and w.isVisible())
-        qtbot.waitUntil(lambda: main.workbench is not None and main.workbench.ready, timeout=PATIENCE)
-        bench = bench_of(main)
-        assert bench.runs.spec is not None
-        qtbot.waitUntil(lambda: step_of(bench) == step, timeout=PATIENCE)
-        found.append((bench.lab_id, bench.runs.spec.seed))
-        main.close()
-        main.deleteLater()
-        return 0
-
-    monkeypatch.setattr(app, "make_application", lambda _argv: application)
-    monkeypatch.setattr("gui.crash_log.install", lambda: None)
-    monkeypatch.setattr("gui.crash_log.install_qt", lambda: None)
-    monkeypatch.setattr(QApplication, "exec", look)
-    from gui.__main__ import main
-
-    assert main([str(path)]) == 0
-    assert found == [(LAB, 6)]
 
 
 def test_going_home_and_back_keeps_the_run_and_its_file(open_window: Opener, qtbot: QtBot, tmp_path: Path) -> None:

@@ -1,0 +1,165 @@
+"""Opening saved sessions: which file, what it holds, and those that were saved or opened last.
+
+Files are looked at on another thread: reading one for its checksum takes a second per gigabyte, and one that lies on a
+network or a stick may keep whoever asks for it waiting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, Signal
+
+from engine.discovery import UnknownLab, find_card
+from gui.background import Work
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QMenu, QWidget
+
+    from engine.messages import RunSpec
+    from gui.settings import Settings
+
+NONE_YET = "None yet: save one with {}"
+
+
+@dataclass(frozen=True)
+class Session:
+    """A file that was saved or opened, and what the lab of its run is called."""
+
+    path: Path
+    title: str
+
+    @property
+    def name(self) -> str:
+        """As a person calls it."""
+        return self.path.stem
+
+
+class Opening(QObject):
+    """Asks for a file and reads which run it holds; the last file asked for counts."""
+
+    ready = Signal(object, object)  # the path, and its RunSpec
+    refused = Signal(str)  # why it cannot be opened
+
+    def __init__(self, settings: Settings, window: QWidget) -> None:
+        super().__init__(window)
+        self._settings, self._window = settings, window
+        self._work: Work | None = None
+
+    def choose(self) -> None:
+        """Ask which file."""
+        from PySide6.QtWidgets import QFileDialog
+
+        if self._window.findChild(QFileDialog) is not None:
+            return
+        dialog = QFileDialog(self._window, "Open session", "", "Deepscope sessions (*.deepscope);;All files (*)")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(lambda name: self.open(Path(name)))
+        dialog.open()
+
+    def open(self, path: Path) -> None:
+        """Read which run a file holds: `ready` or `refused` follows."""
+        work = self._work = Work(lambda _: _spec_of(path), self)
+        work.finished.connect(lambda spec: self._read(work, path, spec))
+        work.failed.connect(lambda error: self._failed(work, error))
+        work.start()
+
+    def end(self) -> None:
+        """Nothing follows any more."""
+        self._work = None
+        for work in self.findChildren(Work):
+            work.end()
+
+    def _read(self, work: Work, path: Path, spec: RunSpec) -> None:
+        if work is not self._work:
+            return
+        self._work = None
+        if path.parent != self._settings.autosave_folder:
+            self._settings.remember_session(path.absolute(), spec.lab)
+        self.ready.emit(path, spec)
+
+    def _failed(self, work: Work, error: Exception) -> None:
+        if work is self._work:
+            self._work = None
+            self.refused.emit(str(error))
+
+
+def _spec_of(path: Path) -> RunSpec:
+    from engine.checkpoint import read_spec
+
+    spec = read_spec(path)
+    find_card(spec.lab)
+    return spec
+
+
+class RecentSessions(QObject):
+    """The sessions saved or opened last, as far as their files are there."""
+
+    changed = Signal(object)  # tuple[Session, ...], the latest first
+    chosen = Signal(object)  # the path of the one to open
+
+    def __init__(self, settings: Settings, parent: QObject) -> None:
+        super().__init__(parent)
+        self._settings = settings
+        self.sessions: tuple[Session, ...] = ()
+        self._work: Work | None = None
+        self._again = False  # something changed while files were being looked for
+        settings.changed.connect(self._setting_changed)
+
+    def _setting_changed(self, name: str) -> None:
+        if name == "recent_sessions":
+            self.look()
+
+    def look(self) -> None:
+        """See which files are there now; `changed` follows where that is something new."""
+        if self._work is not None:
+            self._again = True
+            return
+        known = self._settings.recent_sessions
+        self._work = Work(lambda _: tuple(session for session in map(_session, known) if session), self)
+        self._work.finished.connect(self._looked)
+        self._work.start()
+
+    def end(self) -> None:
+        """Nothing follows any more."""
+        if self._work is not None:
+            self._work.end()
+
+    def _looked(self, sessions: tuple[Session, ...]) -> None:
+        self._work = None
+        if sessions != self.sessions:
+            self.sessions = sessions
+            self.changed.emit(sessions)
+        if self._again:
+            self._again = False
+            self.look()
+
+    def fill(self, menu: QMenu) -> None:
+        """Show them in a menu, now and whenever they change."""
+        menu.aboutToShow.connect(self.look)
+        self.changed.connect(lambda _: self._show_in(menu))
+        self._show_in(menu)
+
+    def _show_in(self, menu: QMenu) -> None:
+        from PySide6.QtGui import QKeySequence
+
+        menu.clear()
+        for session in self.sessions:
+            action = menu.addAction(f"{session.name} – {session.title}".replace("&", "&&"))
+            action.setToolTip(str(session.path))
+            action.triggered.connect(lambda _=False, path=session.path: self.chosen.emit(path))
+        if not self.sessions:
+            save = QKeySequence("Ctrl+S").toString(QKeySequence.SequenceFormat.NativeText)
+            menu.addAction(NONE_YET.format(save)).setEnabled(False)
+
+
+def _session(known: tuple[str, str]) -> Session | None:
+    """What is to be shown of a file; None where it, or its lab, is gone."""
+    path, lab = Path(known[0]), known[1]
+    try:
+        return Session(path, find_card(lab).title) if path.is_file() else None
+    except (UnknownLab, OSError):
+        return None
