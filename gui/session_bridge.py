@@ -9,13 +9,14 @@ from __future__ import annotations
 import copy
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
+from engine.hyperparameters import Value
 from engine.messages import (
     Act,
     Branch,
@@ -107,7 +108,7 @@ class SessionBridge(QObject):
         self.devices: dict[str, str] = {}  # "cuda" -> "CUDA: NVIDIA H100", the fastest first; {} until `loaded`
         self._over = False
         self._runs: dict[int, _Run] = {}
-        self._twins: dict[int, tuple[int, frozenset[str]]] = {}  # a run's twin, and in what it differs
+        self._twins: dict[int, dict[int, frozenset[str]]] = {}  # a run's twins, and in what each differs
         self._last_run = 0
         self._awake_until = 0.0
         self._budget: float | None = None
@@ -151,27 +152,39 @@ class SessionBridge(QObject):
             self.untie(run)
             self.send(Close(run))
 
-    def tie(self, run: int, spec: RunSpec, apart: frozenset[str], marks: tuple[Mark, ...] = ()) -> int:
-        """Build a twin that advances in lock-step with a run that does not train yet, and is closed with it.
+    def tie(self, run: int, apart: Sequence[Mapping[str, Value]], marks: tuple[Mark, ...] = ()) -> tuple[int, ...]:
+        """Build twins that advance in lock-step with a run that does not train yet, and are closed with it: each is
+        like it but for the hyperparameters that its entry of `apart` names.
 
-        What is said to the run that changes it or what it shows is said to the twin at the same step, but for the
-        hyperparameters `apart`, in which they differ. It looks at the same views. Returns the twin's number.
+        What is said to the run that changes it or what it shows is said to the twins at the same step, but for those
+        hyperparameters. They look at the same views. Returns the twins' numbers.
         """
-        twin = self.open(spec, marks=tuple(m for m in marks if m.kind != "set" or m.name not in apart))
-        self.send(Lockstep(run, (run, twin)))
-        self._twins[run] = twin, apart
+        spec, twins = self._runs[run].spec, dict[int, frozenset[str]]()
+        for differences in apart:
+            its = tuple(mark for mark in marks if mark.kind != "set" or mark.name not in differences)
+            values = {**spec.hyperparameters, **differences}
+            twins[self.open(replace(spec, hyperparameters=values), marks=its)] = frozenset(differences)
+        self.send(Lockstep(run, (run, *twins)))
+        self._twins[run] = twins
+        for each in (run, *twins):  # all together remember as much as one does alone
+            self._runs[each].tape = Tape(self._memory // 2 // (1 + len(twins)))
         self._share_budget()
-        return twin
+        return tuple(twins)
 
-    def twin(self, run: int | None) -> int | None:
-        """The twin of a run, if it has one."""
-        return self._twins[run][0] if run in self._twins else None
+    def twins(self, run: int | None) -> tuple[int, ...]:
+        """The twins of a run, in their order."""
+        return tuple(self._twins.get(run or 0, ()))
 
-    def untie(self, run: int | None) -> None:
-        """Close the twin of a run, if it has one; the run goes on alone."""
-        if run in self._twins:
-            self.close(self._twins.pop(run)[0])
-            self._share_budget()
+    def untie(self, run: int | None, *twins: int) -> None:
+        """Close these twins of a run, or all; the rest goes on."""
+        if (known := self._twins.get(run or 0)) is None:
+            return
+        for twin in twins or tuple(known):
+            del known[twin]
+            self.close(twin)
+        if not known:
+            del self._twins[run or 0]
+        self._share_budget()
 
     def history(self, run: int) -> MetricHistory:
         """The metrics of a run that is open."""
@@ -187,9 +200,10 @@ class SessionBridge(QObject):
 
     def send(self, command: Command) -> None:
         """Give the session a command; its answer is looked for at once."""
-        twin, apart = self._twins.get(command.run, (0, frozenset()))
-        if twin and isinstance(command, Set | Poke | Act) and not (isinstance(command, Set) and command.name in apart):
-            command = Together(command.run, (command, replace(command, run=twin)))
+        if isinstance(command, Set | Poke | Act) and (twins := self._twins.get(command.run)):
+            name = command.name if isinstance(command, Set) else ""
+            theirs = tuple(replace(command, run=twin) for twin, apart in twins.items() if name not in apart)
+            command = Together(command.run, (command, *theirs))
         self.warm_up()
         if self._session is not None:
             self._session.send(command)
@@ -201,7 +215,7 @@ class SessionBridge(QObject):
             state.views = views
             state.drawn = drawn or state.drawn
             self._look(run, state, time.monotonic())
-            if (twin := self.twin(run)) is not None:
+            for twin in self.twins(run):
                 self.watch(twin, views)
 
     def set_budget(self, share: float) -> None:
@@ -210,11 +224,11 @@ class SessionBridge(QObject):
         self._share_budget()
 
     def _share_budget(self) -> None:
-        """A run and its twin have together what one has alone."""
+        """A run and its twins have together what one has alone."""
         if self._budget is not None:
-            tied = {*self._twins, *(twin for twin, _ in self._twins.values())}
+            many = {each: 1 + len(twins) for run, twins in self._twins.items() for each in (run, *twins)}
             for run in self._runs:
-                self.send(Budget(run, self._budget / 2 if run in tied else self._budget))
+                self.send(Budget(run, self._budget / many.get(run, 1)))
 
     def set_memory(self, memory: int) -> None:
         """How many bytes each run may keep for rewinding that is opened from now on."""
@@ -267,9 +281,10 @@ class SessionBridge(QObject):
 
     def _look(self, run: int, state: _Run, now: float) -> None:
         drawn = {name: seconds for name, seconds in (state.drawn() if state.drawn else {}).items() if seconds > 0}
-        if self._session is not None and drawn and (twin := self.twin(run)) is not None:
-            drawn = {name: seconds / 2 for name, seconds in drawn.items()}  # each panel draws both
-            self._session.send(Look(twin, self._runs[twin].views, drawn))
+        if self._session is not None and drawn and (twins := self.twins(run)):
+            drawn = {name: seconds / (1 + len(twins)) for name, seconds in drawn.items()}  # each panel draws them all
+            for twin in twins:
+                self._session.send(Look(twin, state.views, drawn))
         if self._session is not None and (drawn or state.views != state.said):
             self._session.send(Look(run, state.views, drawn))
             state.said, state.looked = state.views, now

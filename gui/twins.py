@@ -1,36 +1,39 @@
-"""Compare: a second run B beside the run A that the form sets, like it but for what the bar says.
+"""Compare: up to three more runs B, C and D beside the run A that the form sets, like it but for what the bar says.
 
-Both begin at step 0 from the same seed with the same batches and advance in lock-step, so all that differs comes from
-the difference. So A starts anew when a comparison begins, and both do whenever A restarts or a difference changes.
+All begin at step 0 from the same seed with the same batches and advance in lock-step, so all that differs comes from
+the differences. So A starts anew when a comparison begins, and all do whenever A restarts, a run comes along or a
+difference changes.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QAction
 
 from engine.messages import Diverged, Event, Failed, Frame, LabInfo, Opened
-from gui.twins_bar import TwinsBar
+from gui.twins_bar import LETTERS, TwinsBar
 
 if TYPE_CHECKING:
     from gui.workbench import Workbench
+
+T = TypeVar("T", bound=Event)
 
 REST_MS = 300  # a knob of the bar is being turned: wait until it rests before both begin anew
 FIGURES_SECONDS = 0.2  # between two readings of the last metrics
 
 
 class Twins(QObject):
-    """Opens and closes B, and shows it beside A."""
+    """Opens and closes the runs beside A, and shows them."""
 
     def __init__(self, bench: Workbench) -> None:
         super().__init__(bench)
         self._bench = bench
         self._read = 0.0
-        self._failed = False  # B could not be built, and A goes on alone
+        self._failed: set[int] = set()  # runs that could not be built: the others go on without them
         self._lab: LabInfo | None = None  # what the bar was built for, once a comparison has begun
         self.bar = TwinsBar()
         self.bar.hide()
@@ -45,6 +48,8 @@ class Twins(QObject):
         self._rest.setInterval(REST_MS)
         self._rest.timeout.connect(self._begin_anew)
         self.bar.changed.connect(self._rest.start)
+        self.bar.refused.connect(bench.toast.say)
+        self.bar.dropped.connect(self._drop)
         self.bar.closed.connect(lambda: self.action.setChecked(False))
         bench.runs.building.connect(self._building)
         bench.runs.adopted.connect(self._adopted)
@@ -56,13 +61,28 @@ class Twins(QObject):
 
     @property
     def on(self) -> bool:
-        """Whether two runs are compared."""
+        """Whether runs are compared."""
         return self.action.isChecked()
 
     @property
-    def run(self) -> int | None:
-        """The number of B."""
-        return self._bench.bridge.twin(self._bench.run)
+    def runs(self) -> tuple[int, ...]:
+        """The numbers of B, C and D."""
+        return self._bench.bridge.twins(self._bench.run)
+
+    def letter(self, run: int) -> str:
+        """Of one of the runs compared; "" for others."""
+        return (
+            LETTERS[self.runs.index(run)] if run in self.runs else "A" if self.runs and run == self._bench.run else ""
+        )
+
+    def named(self, event: T) -> T:
+        """What the session says of one of several runs that are compared says of which."""
+        letter = self.letter(event.run)
+        if letter and isinstance(event, Diverged):
+            return replace(event, metric=f"{letter}'s {event.metric}")
+        if letter and isinstance(event, Failed) and not event.what.startswith("view"):
+            return replace(event, summary=f"{letter}: {event.summary}")
+        return event
 
     def _toggle(self, on: bool) -> None:
         bench = self._bench
@@ -82,20 +102,28 @@ class Twins(QObject):
         self.bar.build(info, self._bench.runs.values())
         self.bar.show()
         self._begin_anew()
-        self._bench.toast.say("A and B begin together at step 0")
 
     def _begin_anew(self) -> None:
         if self.on:
             self._bench.runs.start_over()
+            names = ["A", *self.bar.letters]
+            self._bench.toast.say(f"{', '.join(names[:-1])} and {names[-1]} begin together at step 0")
+
+    def _drop(self, place: int) -> None:
+        """One run is compared no longer. The others go on; where they are about to begin anew, they do without it."""
+        if self._bench.runs.pending is not None or self._rest.isActive():
+            self._rest.start()
+        if place < len(self.runs):
+            self._bench.bridge.untie(self._bench.run, self.runs[place])
+            self._show()
+            self._moved(self._bench.rewinding.step)
 
     def _building(self) -> None:
-        """A successor of A is being built: build its twin right behind it, before anybody can let it train."""
+        """A successor of A is being built: build its twins right behind it, before anybody can let it train."""
         pending = self._bench.runs.pending
         if self._lab is None or pending is None or pending.ghost is not None or pending.resume is not None:
             return
-        apart = self.bar.differences()
-        spec = replace(pending.spec, hyperparameters={**pending.spec.hyperparameters, **apart})
-        self._bench.bridge.tie(pending.run, spec, frozenset(apart), pending.marks)
+        self._bench.bridge.tie(pending.run, self.bar.differences(), pending.marks)
 
     def _adopted(self, event: Opened, told: str, play: bool) -> None:
         """Another A is shown."""
@@ -105,7 +133,7 @@ class Twins(QObject):
         if self._lab is None:
             self._begin(event.lab)
             return
-        if self.run is None:  # a branch of A has no twin
+        if not self.runs:  # a branch of A has no twins
             self.action.setChecked(False)
             bench.toast.say("The branch goes on alone: the comparison has ended")
             return
@@ -113,57 +141,62 @@ class Twins(QObject):
             self.action.setChecked(False)
             bench.toast.say("The lab was loaded anew: the comparison has ended")
             return
-        self._failed = False
-        bench.grid.pair(event.lab)
-        bench.grid.set_twin(bench.bridge.history(self.run))
+        self._failed.clear()
+        self._show()
+
+    def _show(self) -> None:
+        """Every view has a place for each of the runs that stand."""
+        bench = self._bench
+        standing = {self.letter(run): run for run in self.runs if run not in self._failed}
+        bench.grid.pair(bench.info, "".join(standing))
+        bench.grid.set_twins({letter: bench.bridge.history(run) for letter, run in standing.items()})
         self._show_figures()
 
     def _part(self) -> None:
         self._bench.grid.pair(None)
-        self._bench.grid.set_twin(None)
+        self._bench.grid.set_twins({})
 
-    # ------------------------------------------------------------------ what the session says of B
+    # ------------------------------------------------------------------ what the session says of the runs beside A
 
     def _event(self, event: Event) -> None:
-        if event.run != self.run:
+        if not (letter := self.letter(event.run)) or event.run == self._bench.run:
             return
         problems = self._bench.problems
         match event:
             case Failed(what="open", summary=summary):
-                self._failed = True
-                self._part()
-                self._show_figures()
-                problems.banner.say(f"B could not be built, so A goes on alone. {summary}", subject="open")
+                self._failed.add(event.run)
+                self._show()
+                self._moved(self._bench.rewinding.step)
+                rest = "A goes on alone" if self._failed.issuperset(self.runs) else "the others go on without it"
+                problems.banner.say(f"{letter} could not be built, so {rest}. {summary}", subject="open")
             case Failed(what="step"):
-                problems.failed(replace(event, summary=f"B: {event.summary}"))
+                problems.failed(self.named(event))
             case Failed(summary=summary):
-                self._bench.toast.say(f"B: {summary}")
+                self._bench.toast.say(f"{letter}: {summary}")
             case Diverged():
-                problems.diverged(replace(event, metric=f"B's {event.metric}"))
+                problems.diverged(self.named(event))
             case _:
                 pass
 
     def _frame(self, frame: Frame) -> None:
-        if frame.run == self.run and not self._bench.rewinding.rewound:
-            self._bench.grid.show_twin(frame)
+        if frame.run in self.runs and not self._bench.rewinding.rewound:
+            self._bench.grid.show_twin(self.letter(frame.run), frame)
 
     def _metrics(self, run: int, names: tuple[str, ...]) -> None:
         bench = self._bench
-        if run == self.run and bench.run is not None and not bench.rewinding.rewound:
+        if run in self.runs and bench.run is not None and not bench.rewinding.rewound:
             bench.grid.show_metrics(bench.bridge.history(bench.run), names=names, now=not bench.transport.playing)
 
     def _moved(self, step: int) -> None:
-        """The views show a step of the past, or below zero the present: so do those of B."""
-        bridge, run = self._bench.bridge, self.run
-        if run is None:
-            return
-        if step < 0:
-            for frame in bridge.latest(run):
-                self._bench.grid.show_twin(frame)
-        else:
-            for view in self._bench.grid.visible_views():
-                if (past := bridge.tape(run).at(view, step)) is not None:
-                    self._bench.grid.show_twin(past)
+        """The views show a step of the past, or below zero the present: so do those of the runs beside A."""
+        bridge, grid = self._bench.bridge, self._bench.grid
+        for run in self.runs:
+            if step < 0:
+                frames = bridge.latest(run)
+            else:
+                frames = tuple(filter(None, (bridge.tape(run).at(view, step) for view in grid.visible_views())))
+            for frame in frames:
+                grid.show_twin(self.letter(run), frame)
         self._show_figures()
 
     def _polled(self) -> None:
@@ -171,11 +204,12 @@ class Twins(QObject):
             self._show_figures()
 
     def _show_figures(self) -> None:
-        """The hyperparameters that differ, and the metrics of both."""
-        bench, twin = self._bench, self.run
+        """The hyperparameters that differ, and the metrics of all."""
+        bench = self._bench
         if bench.run is None:
             return
         self._read = time.monotonic()
-        ours = bench.bridge.history(bench.run)
-        theirs = bench.bridge.history(twin) if twin is not None and not self._failed else None
-        self.bar.show_figures(bench.runs.values(), ours, theirs, bench.rewinding.step)
+        known = [*(None if run in self._failed else run for run in self.runs)]
+        known += [None] * (len(self.bar.runs) - len(known))  # that of one being built will come
+        histories = [None if run is None else bench.bridge.history(run) for run in (bench.run, *known)]
+        self.bar.show_figures(bench.runs.values(), histories, bench.rewinding.step)

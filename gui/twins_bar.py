@@ -1,41 +1,43 @@
-"""The bar of a comparison: in what B differs from A, and how both do."""
+"""The bar of a comparison: in what B, C and D differ from A, and how all of them do."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
 
-from PySide6.QtCore import QPointF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from engine.hyperparameters import Hyperparameter, Value
 from engine.messages import LabInfo
 from engine.recorder import MetricHistory
-from gui import format, theme
-from gui.knobs import CalmCombo, Knob, make_knob, places
-from gui.views.parts import small
+from engine.views import Description
+from gui import format
+from gui.knobs import CalmCombo, Knob, NumberKnob, make_knob, places
+from gui.twins_table import HEAD, LINE, Column, Figures, Letters, best_of, direction
 
-MOST = 3  # differences: with more nobody can tell which of them did it
+LETTERS = "BCD"  # of the runs beside A
+MOST = 3  # differences of a run: with more nobody can tell which of them did it
 RATES = ("lr", "learning_rate")  # what one compares first
-GAP = 16  # pixels between two columns
-SAMPLE = 40  # pixels that a letter and a piece of its line take
 
 
-def other(declared: Hyperparameter, value: Value) -> Value:
-    """A value worth comparing with this one: ten times a rate, twice a number, the next choice."""
+def others(declared: Hyperparameter, value: Value) -> list[Value]:
+    """Values worth comparing with this one: ten times a rate and a tenth, twice a number and half, the next choices."""
     if declared.kind == "flag":
-        return not value
+        return [not value]
     if declared.kind == "choice":
-        choices = declared.choices
-        return choices[(choices.index(str(value)) + 1) % len(choices)]
+        at = declared.choices.index(str(value))
+        return [*declared.choices[at + 1 :], *declared.choices[:at]]
     factor = 10.0 if declared.log and declared.kind == "real" else 2.0
-    now = float(value)
-    wanted = now * factor if now * factor <= declared.high else now / factor
+    now, found = float(value), list[Value]()
+    wanted = [now * factor, now / factor, now * factor**2, now / factor**2, now * factor**3, now / factor**3]
     if now == 0:
-        wanted = (declared.low + declared.high) / 2
-    standing = [place for place in places(declared) if place != value]
-    return declared.check(min(standing, key=lambda place: abs(place - wanted), default=now))
+        wanted = [declared.low + share * (declared.high - declared.low) for share in (0.5, 0.25, 0.75, 1.0)]
+    for each in wanted:
+        if declared.low <= each <= declared.high:
+            place = declared.check(min(places(declared), key=lambda place, each=each: abs(place - each)))  # type: ignore[misc]
+            if place not in (value, *found):
+                found.append(place)
+    return found or [declared.check(place) for place in places(declared) if place != value][:1]
 
 
 def told(value: Value) -> str:
@@ -46,15 +48,16 @@ def told(value: Value) -> str:
 
 
 class Difference(QWidget):
-    """One hyperparameter, and the value that it has in B."""
+    """One hyperparameter, and the value that it has in a run."""
 
     changed = Signal()
+    refused = Signal(str)  # why what was typed is no value
 
     def __init__(self, declared: Mapping[str, Hyperparameter], name: str, value: Value) -> None:
         super().__init__()
         self._declared, self.values = declared, dict[str, Value]()
         self.names = CalmCombo()
-        self.names.setAccessibleName("What differs in B")
+        self.names.setAccessibleName("What differs")
         for each, known in declared.items():
             self.names.addItem(known.label, each)
         self.names.setFixedWidth(128)
@@ -75,7 +78,7 @@ class Difference(QWidget):
         name = str(self.names.itemData(index))
         assert self.knob is not None
         if name != self.knob.declared.name:
-            self._show(name, other(self._declared[name], self.values[name]))
+            self._show(name, next(iter(others(self._declared[name], self.values[name])), self.values[name]))
             self.changed.emit()
 
     def _show(self, name: str, value: Value) -> None:
@@ -88,194 +91,85 @@ class Difference(QWidget):
         knob = self.knob = make_knob(self._declared[name])
         knob.label.hide()  # the combo box says it
         knob.setFixedWidth({"flag": 36}.get(knob.declared.kind, 104))
+        if isinstance(knob, NumberKnob):  # a row is as low as its field
+            knob.slider.hide()
+            knob.error.setFixedHeight(0)
+            knob.field.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+            knob.field.returnPressed.connect(lambda: self._refuse(knob))
+            knob.setFocusProxy(knob.field)
+            knob.field.setAccessibleName(knob.declared.label)
         knob.show_value(value)
         knob.changed.connect(lambda *_: self.changed.emit())
         self._row.addWidget(knob)
 
-
-class Column(NamedTuple):
-    """Of the table: what it is of, and what A and B have there."""
-
-    title: str
-    a: str
-    b: str
-    metric: bool
+    def _refuse(self, knob: NumberKnob) -> None:
+        if not knob.error.isHidden():
+            self.refused.emit(f"{knob.declared.label}: {knob.error.text()}")
 
 
-class Figures(QWidget):
-    """Two rows, A and B: what differs and the metrics, as many columns as there is room for."""
+class Beside(QWidget):
+    """What one of the runs beside A has otherwise, and the buttons that change how much that is."""
 
-    def __init__(self) -> None:
+    changed = Signal()
+    refused = Signal(str)
+    dropped = Signal()
+
+    def __init__(self, declared: Mapping[str, Hyperparameter]) -> None:
         super().__init__()
-        self.columns: list[Column] = []
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
-        self.setAccessibleName("A and B")
-        theme.holder.changed.connect(self.update)
-
-    def show_columns(self, columns: list[Column]) -> None:
-        """Show these."""
-        if columns != self.columns:
-            self.columns = columns
-            text = "; ".join(f"{column.title}: A {column.a}, B {column.b}" for column in columns)
-            self.setAccessibleDescription(text)
-            self.setToolTip(text.replace("; ", "\n"))
-            self.update()
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(SAMPLE + 60, 48)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setFont(small(self.font()))
-        look, metrics = theme.current(), QFontMetricsF(painter.font())
-        line = metrics.height() + 1
-        top = (self.height() - 3 * line) / 2 + metrics.ascent()
-        for row, letter in enumerate("AB", 1):
-            y = top + row * line
-            painter.setPen(QColor(look.text))
-            painter.drawText(QPointF(0, y), letter)
-            style = Qt.PenStyle.DashLine if letter == "B" else Qt.PenStyle.SolidLine
-            painter.setPen(QPen(QColor(look.text), 1.6, style))
-            middle = y - metrics.capHeight() / 2
-            painter.drawLine(QPointF(13, middle), QPointF(SAMPLE - 8, middle))
-        left = float(SAMPLE)
-        for column, wide in self._shown(metrics):
-            painter.setPen(QColor(look.muted))
-            painter.drawText(QPointF(left, top), column.title)
-            painter.setPen(QColor(look.text))
-            for row, text in enumerate((column.a, column.b), 1):
-                painter.drawText(QPointF(left, top + row * line), text)
-            left += wide + GAP
-        painter.end()
-
-    def _shown(self, metrics: QFontMetricsF) -> list[tuple[Column, float]]:
-        """The columns that there is room for, with their widths: where it is narrow the metrics alone, as form and bar
-        tell what differs."""
-        widths = [
-            (column, max(metrics.horizontalAdvance(text) for text in (column.title, column.a, column.b, "00.0 %")))
-            for column in self.columns
-        ]
-        room = self.width() - SAMPLE + GAP
-        if sum(wide + GAP for _, wide in widths) > room:
-            widths = [(column, wide) for column, wide in widths if column.metric]
-        while widths and sum(wide + GAP for _, wide in widths) > room:
-            widths.pop()
-        return widths
-
-
-class TwinsBar(QFrame):
-    """“B is like A, but learning rate = 0.02”, and the table of both."""
-
-    changed = Signal()  # what differs
-    closed = Signal()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setProperty("role", "bar")
-        self.setProperty("edge", "bottom")
-        self.rows: list[Difference] = []
-        self._info: LabInfo | None = None
-        self._values: dict[str, Value] = {}
-        self._declared: dict[str, Hyperparameter] = {}
-        self.add = self._button("+", "Another difference", self._add)
-        self.remove = self._button("−", "One difference less", self._remove)
-        self.figures = Figures()
-        self.close_button = QPushButton("Close")
-        self.close_button.setToolTip("End the comparison; A goes on (T)")
-        self.close_button.setAccessibleName("End the comparison")
-        self.close_button.clicked.connect(self.closed)
-        self._differences = QHBoxLayout()
-        self._differences.setSpacing(16)
-        buttons = QVBoxLayout()
-        buttons.setSpacing(2)
-        buttons.addStretch(1)
-        buttons.addWidget(self.add)
-        buttons.addWidget(self.remove)
-        buttons.addStretch(1)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(16, 4, 12, 4)
-        row.setSpacing(12)
-        row.addWidget(QLabel("B is like A, but"))
-        row.addLayout(self._differences)
-        row.addLayout(buttons)
-        row.addSpacing(4)
-        row.addWidget(self.figures, 1)
-        row.addWidget(self.close_button)
-        self.setMinimumHeight(62)
-
-    def _button(self, text: str, tip: str, pressed: object) -> QToolButton:
-        button = QToolButton()
-        button.setText(text)
-        button.setToolTip(tip)
-        button.setAccessibleName(tip)
-        button.setFixedSize(22, 22)
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        button.clicked.connect(pressed)
-        return button
-
-    def build(self, info: LabInfo, values: Mapping[str, Value]) -> None:
-        """Begin a comparison with a run that has these values."""
-        while self.rows:
-            self._drop()
-        self._info, self._values = info, dict(values)
-        self._declared = {name: known for name, known in info.hyperparameters.items() if not known.view}
-        first = next((name for name in RATES if name in self._declared), next(iter(self._declared)))
-        self._put(first)
+        self.setProperty("role", "low")
+        self._declared, self.rows = declared, list[Difference]()
+        self.values: dict[str, Value] = {}  # A's
+        self.add = _button("+", "Another difference", self._add)
+        self.remove = _button("−", "One difference less", self._remove)
+        self.drop = _button("×", "Compare without this run", self.dropped.emit)
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(12)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(1)
+        for button in (self.add, self.remove, self.drop):
+            buttons.addWidget(button)
+        self._row.addLayout(buttons)
+        self._row.addStretch(1)
 
     def differences(self) -> dict[str, Value]:
-        """What B has otherwise than A."""
+        """What it has otherwise than A."""
         return {row.name: row.knob.value for row in self.rows if row.knob is not None}
 
-    def show_figures(
-        self, values: Mapping[str, Value], ours: MetricHistory, theirs: MetricHistory | None, step: int
-    ) -> None:
-        """Bring the table up to date: the metrics at `step`, below zero the last ones."""
-        self._values = dict(values)
+    def show_letter(self, letter: str) -> None:
+        """Name the controls, for those who cannot see in which row they stand."""
+        for button in (self.add, self.remove, self.drop):
+            button.setAccessibleName(f"{letter}: {button.toolTip()}")
         for row in self.rows:
-            row.values = self._values
-        columns = [
-            Column(self._declared[name].label, told(values[name]), told(b), False)
-            for name, b in self.differences().items()
-        ]
-        for name, percent in self._metrics().items():
-            a, b = (_reading(history, name, step, percent) for history in (ours, theirs))
-            columns.append(Column(name, a, b, True))
-        self.figures.show_columns(columns)
+            row.names.setAccessibleName(f"What differs in {letter}")
 
-    def _metrics(self) -> dict[str, bool]:
-        """Those on the curves, and whether they are shares."""
-        views = self._info.views.values() if self._info else ()
-        return {
-            name: view.percent  # type: ignore[attr-defined]
-            for view in views
-            if view.kind == "curves"
-            for name in view.metrics  # type: ignore[attr-defined]
-        }
+    def know(self, values: Mapping[str, Value]) -> None:
+        """What A has now."""
+        self.values = dict(values)
+        for row in self.rows:
+            row.values = self.values
 
-    # ------------------------------------------------------------------ what differs
-
-    def _put(self, name: str) -> None:
-        row = Difference(self._declared, name, other(self._declared[name], self._values[name]))
-        row.values = self._values
+    def put(self, name: str, value: Value) -> None:
+        """One more difference."""
+        row = Difference(self._declared, name, value)
+        row.values = self.values
         row.changed.connect(self.changed)
+        row.refused.connect(self.refused)
+        self._row.insertWidget(len(self.rows), row)
         self.rows.append(row)
-        self._differences.addWidget(row)
-        self._show_buttons()
-
-    def _drop(self) -> None:
-        row = self.rows.pop()
-        self._differences.removeWidget(row)
-        row.hide()
-        row.deleteLater()
         self._show_buttons()
 
     def _add(self) -> None:
-        self._put(next(name for name in self._declared if name not in self.differences()))
+        name = next(name for name in self._declared if name not in self.differences())
+        self.put(name, next(iter(others(self._declared[name], self.values[name])), self.values[name]))
         self.changed.emit()
 
     def _remove(self) -> None:
-        self._drop()
+        row = self.rows.pop()
+        self._row.removeWidget(row)
+        row.hide()
+        row.deleteLater()
+        self._show_buttons()
         self.changed.emit()
 
     def _show_buttons(self) -> None:
@@ -283,9 +177,158 @@ class TwinsBar(QFrame):
         self.remove.setEnabled(len(self.rows) > 1)
 
 
-def _reading(history: MetricHistory | None, name: str, step: int, percent: bool) -> str:
+class TwinsBar(QFrame):
+    """“B is like A, but learning rate 0.3”, a line for each run, and the table of all of them."""
+
+    changed = Signal()  # what differs, or how many they are: all begin anew
+    refused = Signal(str)  # why what was typed is no value
+    dropped = Signal(int)  # the number of a run beside A that is compared no longer
+    closed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("role", "bar")
+        self.setProperty("edge", "bottom")
+        self.runs: list[Beside] = []
+        self._info: LabInfo | None = None
+        self._values: dict[str, Value] = {}
+        self._declared: dict[str, Hyperparameter] = {}
+        self.figures = Figures()
+        self.more = QPushButton("Add C")
+        self.more.setToolTip("Compare with one more run, up to four: all begin anew")
+        self.more.clicked.connect(self._add_run)
+        self.close_button = QPushButton("Close")
+        self.close_button.setToolTip("End the comparison; A goes on (T)")
+        self.close_button.setAccessibleName("End the comparison")
+        self.close_button.clicked.connect(self.closed)
+        first = QLabel("as set at the left")
+        first.setProperty("role", "muted")
+        self._lines = QVBoxLayout()
+        self._lines.setSpacing(0)
+        self._lines.addSpacing(HEAD)
+        self._lines.addWidget(first)
+        first.setFixedHeight(LINE)
+        buttons = QVBoxLayout()
+        buttons.setSpacing(4)
+        buttons.addWidget(self.more)
+        buttons.addWidget(self.close_button)
+        buttons.addStretch(1)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(16, 4, 12, 5)
+        row.setSpacing(12)
+        self._names = Letters()
+        row.addWidget(self._names)
+        row.addLayout(self._lines)
+        row.addSpacing(4)
+        row.addWidget(self.figures, 1)
+        row.addLayout(buttons)
+
+    @property
+    def letters(self) -> str:
+        """Of the runs beside A."""
+        return LETTERS[: len(self.runs)]
+
+    def build(self, info: LabInfo, values: Mapping[str, Value]) -> None:
+        """Begin a comparison with a run that has these values."""
+        while self.runs:
+            self._take(self.runs[-1])
+        self._info, self._values = info, dict(values)
+        self._declared = {name: known for name, known in info.hyperparameters.items() if not known.view}
+        self._put()
+
+    def differences(self) -> list[dict[str, Value]]:
+        """What each has otherwise than A."""
+        return [run.differences() for run in self.runs]
+
+    def show_figures(self, values: Mapping[str, Value], histories: Sequence[MetricHistory | None], step: int) -> None:
+        """Bring the table up to date, A first: the metrics at `step`, below zero the last ones."""
+        self._values = dict(values)
+        for run in self.runs:
+            run.know(values)
+        apart = self.differences()
+        columns = []
+        for name in dict.fromkeys(name for differences in apart for name in differences):
+            texts = [told(its.get(name, values[name])) for its in ({}, *apart)]
+            columns.append(Column(self._declared[name].label, tuple(texts)))
+        for view, name in self._metrics():
+            readings = [_reading(history, name, step) for history in histories]
+            texts = [_as_text(value, view.percent) for value in readings]  # type: ignore[attr-defined]
+            columns.append(Column(name, tuple(texts), True, best_of(readings, texts, direction(view, name))))
+        self.figures.show_columns(columns)
+
+    def _metrics(self) -> list[tuple[Description, str]]:
+        """Those on the curves, with the view that they are in."""
+        views = self._info.views.values() if self._info else ()
+        shown = {name: view for view in views if view.kind == "curves" for name in view.metrics}  # type: ignore[attr-defined]
+        return [(view, name) for name, view in shown.items()]
+
+    # ------------------------------------------------------------------ the runs beside A
+
+    def _put(self) -> None:
+        run = Beside(self._declared)
+        run.setFixedHeight(LINE)
+        run.know(self._values)
+        run.put(*self._first())
+        run.changed.connect(self.changed)
+        run.refused.connect(self.refused)
+        run.dropped.connect(lambda: self._drop_run(run))
+        self.runs.append(run)
+        self._lines.addWidget(run)
+        self._show_runs()
+
+    def _first(self) -> tuple[str, Value]:
+        """What the next run differs in at first: the same as those before it where that has one more value worth
+        comparing, so that one sees a row of them."""
+        taken = [(name, value) for its in self.differences() for name, value in its.items()]
+        rates = [name for name in RATES if name in self._declared]
+        for name in dict.fromkeys([*(name for name, _ in taken), *rates, *self._declared]):
+            for value in others(self._declared[name], self._values[name]):
+                if (name, value) not in taken:
+                    return name, value
+        name = next(iter(self._declared))
+        return name, self._values[name]
+
+    def _take(self, run: Beside) -> None:
+        self.runs.remove(run)
+        self._lines.removeWidget(run)
+        run.hide()
+        run.deleteLater()
+        self._show_runs()
+
+    def _add_run(self) -> None:
+        self._put()
+        self.changed.emit()
+
+    def _drop_run(self, run: Beside) -> None:
+        place = self.runs.index(run)
+        self._take(run)
+        self.dropped.emit(place)
+
+    def _show_runs(self) -> None:
+        for letter, run in zip(self.letters, self.runs, strict=True):
+            run.show_letter(letter)
+            run.drop.setVisible(len(self.runs) > 1)
+        self.more.setVisible(len(self.runs) < len(LETTERS))
+        self.more.setText(f"Add {LETTERS[len(self.runs) : len(self.runs) + 1]}")
+        self._names.show_runs(1 + len(self.runs))
+        self.setFixedHeight(HEAD + LINE * (1 + len(self.runs)) + 9)
+
+
+def _button(text: str, tip: str, pressed: Callable[[], object]) -> QToolButton:
+    button = QToolButton()
+    button.setText(text)
+    button.setToolTip(tip)
+    button.setAccessibleName(tip)
+    button.setFixedSize(22, LINE - 2)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    button.clicked.connect(lambda: pressed())
+    return button
+
+
+def _reading(history: MetricHistory | None, name: str, step: int) -> float | None:
     last = history.last(name) if history is not None else None
-    value = history.at(name, step) if history is not None and step >= 0 else last[1] if last else None
-    if value is None:
-        return "–"
-    return format.percent(value) if percent else format.number(value)
+    return history.at(name, step) if history is not None and step >= 0 else last[1] if last else None
+
+
+def _as_text(value: float | None, percent: bool) -> str:
+    return "–" if value is None else format.percent(value) if percent else format.number(value)

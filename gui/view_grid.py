@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from PySide6.QtCore import QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QHideEvent, QPainter, QPaintEvent, QShowEvent
@@ -15,6 +15,7 @@ from gui import theme
 from gui.runs import Ghost
 from gui.view_panel import ViewPanel
 from gui.views import make_view
+from gui.views.base import ViewWidget
 
 NEWEST = 1 << 62  # the step that curves are shown at: wherever the run has got to
 
@@ -22,8 +23,8 @@ NEWEST = 1 << 62  # the step that curves are shown at: wherever the run has got 
 class BusyLine(QWidget):
     """A thin line with a light running along it: something is under way."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self.setFixedHeight(3)
         self._at = 0.0
         self._timer = QTimer(self)
@@ -175,27 +176,29 @@ class ViewGrid(QWidget):
             if panel.view.description.kind == "curves":
                 panel.view.set_flags([Flag(step, text) for step, text in flags])  # type: ignore[attr-defined]
 
-    def pair(self, info: LabInfo | None) -> None:
-        """Show another run of the lab beside the first in every panel; None shows the first alone again. What both
-        share stays single: curves are drawn in one plot, and a drawing is made for both."""
+    def pair(self, info: LabInfo | None, letters: str = "") -> None:
+        """Show other runs of the lab beside the first in every panel; without letters the first is alone again. What
+        all share stays single: curves are drawn in one plot, and a drawing is made for all."""
         for name, panel in self.panels.items():
-            if info is None and panel.twin is not None:
-                panel.pair(None)
-            elif info is not None and panel.twin is None and info.views[name].kind not in ("curves", "canvas"):
-                twin = make_view(info.views[name], probes=name in info.probes, edits=name in info.edits)
-                twin.gesture.connect(lambda gesture, edit, name=name: self.gesture.emit(name, gesture, edit))
-                panel.pair(twin)
+            wanted = letters if info is not None and info.views[name].kind not in ("curves", "canvas") else ""
+            if "".join(panel.twins) != wanted:
+                panel.pair({letter: self._twin(info, name) for letter in wanted if info is not None})
 
-    def show_twin(self, frame: Frame) -> None:
-        """Hand a frame of the other run to its panel."""
+    def _twin(self, info: LabInfo, name: str) -> ViewWidget:
+        twin = make_view(info.views[name], probes=name in info.probes, edits=name in info.edits)
+        twin.gesture.connect(lambda gesture, edit: self.gesture.emit(name, gesture, edit))
+        return twin
+
+    def show_twin(self, letter: str, frame: Frame) -> None:
+        """Hand a frame of another run to its panel."""
         if (panel := self.panels.get(frame.view)) is not None:
-            panel.show_twin(frame)
+            panel.show_twin(letter, frame)
 
-    def set_twin(self, history: MetricHistory | None) -> None:
-        """Draw the curves of the other run over the present ones."""
+    def set_twins(self, histories: Mapping[str, MetricHistory]) -> None:
+        """Draw the curves of other runs over the present ones, by letter."""
         for panel in self.panels.values():
             if panel.view.description.kind == "curves":
-                panel.view.set_twin(history)  # type: ignore[attr-defined]
+                panel.view.set_twins(histories)  # type: ignore[attr-defined]
 
     def set_ghosts(self, ghosts: Sequence[Ghost]) -> None:
         """Show the curves of other runs faintly beside the present ones."""

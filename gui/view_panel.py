@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
@@ -68,8 +68,8 @@ class ViewPanel(QFrame):
     def __init__(self, name: str, view: ViewWidget) -> None:
         super().__init__()
         self.name, self.view = name, view
-        self.twin: ViewWidget | None = None  # the same view of another run, beside it
-        self._both: SideBySide | None = None
+        self.twins: dict[str, ViewWidget] = {}  # by letter: the same view of other runs, beside it
+        self._beside: SideBySide | None = None
         self._said: dict[ViewWidget, str] = {}
         self.setProperty("role", "panel")
         self.title = ElidedLabel(view.description.title)
@@ -133,35 +133,43 @@ class ViewPanel(QFrame):
         except Exception as error:
             self.complain(f"This view cannot be drawn.\n{type(error).__name__}: {error}")
             return
+        self._share(self.view)
         if self.stack.currentIndex() != 0:
             self.stack.setCurrentIndex(0)
 
-    def pair(self, twin: ViewWidget | None) -> None:
-        """Show the same view of another run beside this one, or no longer."""
-        former, both = self.twin, self._both
-        if both is not None and former is not None:
-            self.stack.removeWidget(both)
+    def pair(self, twins: Mapping[str, ViewWidget]) -> None:
+        """Show the same view of other runs beside this one; none of them leaves it alone."""
+        if self._beside is not None:
+            self.stack.removeWidget(self._beside)
             self.stack.insertWidget(0, self.view)
-            self._said.pop(former, None)
-            for widget in (former, both):
+            self._beside.part()
+            for widget in (*self.twins.values(), self._beside):
                 widget.close()
                 widget.deleteLater()
-        self.twin, self._both = twin, None
-        if twin is not None:
+        self.twins, self._beside = dict(twins), None
+        self._said = {self.view: self._said.get(self.view, "")}
+        if twins:
             self.stack.removeWidget(self.view)
-            self._both = SideBySide(self.view, twin)
-            self.stack.insertWidget(0, self._both)
-            twin.hint.connect(lambda text: self._hear(twin, text))
+            self._beside = SideBySide({"A": self.view, **twins})
+            self.stack.insertWidget(0, self._beside)
+            for twin in twins.values():
+                twin.hint.connect(lambda text, twin=twin: self._hear(twin, text))
         self.stack.setCurrentIndex(0)
         self._show_hint()
 
-    def show_twin(self, frame: Frame) -> None:
-        """Show a payload of the other run."""
-        if self.twin is not None:
+    def show_twin(self, letter: str, frame: Frame) -> None:
+        """Show a payload of another run."""
+        if (twin := self.twins.get(letter)) is not None:
             try:
-                self.twin.show_payload(frame.payload, frame.step)
+                twin.show_payload(frame.payload, frame.step)
             except Exception as error:
-                self.complain(f"This view of B cannot be drawn.\n{type(error).__name__}: {error}")
+                self.complain(f"This view of {letter} cannot be drawn.\n{type(error).__name__}: {error}")
+            else:
+                self._share(twin)
+
+    def _share(self, view: ViewWidget) -> None:
+        if self._beside is not None:
+            self._beside.shown(view)
 
     def complain(self, text: str, details: str = "") -> None:
         """Show an error in the place of the view, until its next payload."""
@@ -172,7 +180,7 @@ class ViewPanel(QFrame):
     def take_spent(self) -> tuple[float, int]:
         """Seconds spent on drawing since the last call, and how often it was drawn."""
         spent, times = 0.0, 0
-        for view in filter(None, (self.view, self.twin)):
+        for view in (self.view, *self.twins.values()):
             spent, times = spent + view.spent, max(times, view.painted)
             view.spent, view.painted = 0.0, 0
         return spent, times
@@ -192,10 +200,10 @@ class ViewPanel(QFrame):
         self._show_hint()
 
     def _show_hint(self) -> None:
-        ours, theirs = (self._said.get(view, "") if view else "" for view in (self.view, self.twin))
-        text = ours or theirs
-        if ours and theirs and ours != theirs:  # A | B, of each the last part, which tells most
-            text = f"{ours.rpartition(' · ')[2]} | {theirs.rpartition(' · ')[2]}"
+        said = [self._said.get(view, "") for view in (self.view, *self.twins.values())]
+        text = next(filter(None, said), "")
+        if len({*filter(None, said)}) > 1:  # A | B | C, of each the last part, which tells most
+            text = " | ".join(each.rpartition(" · ")[2] or "–" for each in said)
         self.hint.keeps_end = bool(text)
         self.hint.setText(text or self.view.description.hint)
 
@@ -244,7 +252,7 @@ class ViewPanel(QFrame):
         menu.addAction(icons.icon("copy"), "Copy picture", self.copy_picture)
         menu.addSeparator()
         menu.addAction(
-            "Save as PNG…", lambda: self._save("png", lambda path: export.save_png(self._both or self.view, path))
+            "Save as PNG…", lambda: self._save("png", lambda path: export.save_png(self._beside or self.view, path))
         )
         if self.view.vector():
             menu.addAction("Save as SVG…", lambda: self._save("svg", lambda path: export.save_svg(self.view, path)))
@@ -252,8 +260,13 @@ class ViewPanel(QFrame):
         numbers.triggered.connect(lambda: self._save("csv", lambda path: export.save_csv(self.view, path)))
         numbers.setEnabled(bool(self.view.csv_rows()))
         menu.addSeparator()
-        menu.addAction("Reset view", self.view.reset_view)
+        menu.addAction("Reset view", self.reset_view)
         return menu
+
+    def reset_view(self) -> None:
+        """Undo zoom, pan and selection, in the views of all runs."""
+        for view in (self.view, *self.twins.values()):
+            view.reset_view()
 
     def _open_menu(self) -> None:
         menu = self.menu()
@@ -262,7 +275,7 @@ class ViewPanel(QFrame):
 
     def copy_picture(self) -> None:
         """Put a picture of the view on the clipboard."""
-        export.copy_picture(self._both or self.view)
+        export.copy_picture(self._beside or self.view)
         self.notice.emit(f"Copied a picture of {self.view.description.title}")
 
     def _save(self, suffix: str, write: Callable[[Path], None]) -> None:

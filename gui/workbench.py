@@ -381,11 +381,11 @@ class Workbench(QWidget):
                 self.problems.over("diverged", "step")
             case Diverged():
                 self.transport.show_playing(False)
-                self.problems.diverged(event)
+                self.problems.diverged(self.twins.named(event))
             case Failed(what="save"):
                 self.saving.failed(event)
             case Failed():
-                self.problems.failed(self.file.located(event))
+                self.problems.failed(self.twins.named(self.file.located(event)))
             case Log(text=text):
                 self.toast.say(text)
 

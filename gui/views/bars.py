@@ -16,12 +16,15 @@ from gui.style import mix
 from gui.views.base import ViewWidget
 from gui.views.parts import paint_focus, small
 from gui.views.scales import room_for
+from gui.views.shared import Scales
 
 WIDEST_ROW, LEAST_ROW = 27.0, 13.0
 
 
 class BarsView(ViewWidget):
     """A click, or arrow keys and Enter, pick a bar. What does not fit is reached with the wheel."""
+
+    aspect = 0.55
 
     def __init__(self, description: Any, *, probes: bool = False, edits: bool = False) -> None:
         super().__init__(description, probes=probes, edits=edits)
@@ -59,8 +62,23 @@ class BarsView(ViewWidget):
 
     # ------------------------------------------------------------------ layout
 
+    def scales(self) -> Scales:
+        return {} if self.empty() else {"bars": self._own_range()}
+
+    def place(self) -> Any:
+        return self._hovered, self.selected, self._first
+
+    def point(self, place: Any) -> None:
+        count = 0 if self.empty() else len(self.payload.values)
+        self._hovered, self.selected = (bar if bar is not None and bar < count else None for bar in place[:2])
+        self._scroll(place[2])
+
     def range(self) -> tuple[float, float]:
-        """What the track spans: the declared range, widened to round numbers where a value lies beyond it."""
+        """What the track spans: the same in all runs that are compared."""
+        return self.joint.get("bars") or self._own_range()
+
+    def _own_range(self) -> tuple[float, float]:
+        """The declared range, widened to round numbers where a value lies beyond it."""
         values = self.payload.values[np.isfinite(self.payload.values)]
         least, most = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
         low, high = self.description.low, self.description.high

@@ -6,13 +6,14 @@ import functools
 import time
 from typing import Any
 
-from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from engine.payloads import Gesture, Payload
 from engine.views import Description
 from gui import theme
+from gui.views.shared import POINTING, Scales
 
 P = "P"
 
@@ -21,10 +22,17 @@ class ViewWidget(QWidget):
     """Shows the payloads of one view; the panel around it (title, hint, buttons) belongs to the view grid.
 
     A subclass stores what it is given in `take`, repaints, and emits `gesture` for what the viewer does.
+
+    Where runs are compared, the same view of each stands side by side. They have one scale, that of all (`scales`,
+    `share_scales`), and what the viewer points at in one is shown in all (`place`, `pointed`, `point`).
     """
 
     gesture = Signal(object, bool)  # an engine.payloads.Gesture; whether it is to change the experiment
     hint = Signal(str)  # replaces the muted hint in the panel's title ("" restores it)
+    pointed = Signal(object)  # the viewer did something here, after which `place` is this
+    rescaled = Signal()  # the viewer chose something that has other `scales`
+
+    aspect = 1.0  # width by height of a small one that can be read best
 
     spent = 0.0  # seconds spent on taking payloads and painting, since the panel last asked
     painted = 0  # how often it was painted since then
@@ -52,6 +60,10 @@ class ViewWidget(QWidget):
         self.probes, self.edits = probes, edits
         self.payload: Any = None
         self.step = 0
+        self.joint: Scales = {}  # the ranges of all runs that are compared
+        self.following = False  # what is pointed at is pointed at in the view of another run
+        self._place: Any = None  # as it was told last
+        self._led = False  # it is being made to follow at this moment
         self.said = ""  # what stands in the hint's place now
         self._hinted = ""  # what the last payload put there
         self.setAccessibleName(description.title)
@@ -101,6 +113,49 @@ class ViewWidget(QWidget):
     def restyle(self) -> None:
         """The theme changed."""
         self.update()
+
+    # ------------------------------------------------------------------ together with the views of other runs
+
+    def scales(self) -> Scales:
+        """The ranges that what is shown has by itself: of colours, axes, bars. Those that are fixed need not be told,
+        and a view that has none says {}."""
+        return {}
+
+    def share_scales(self, scales: Scales) -> None:
+        """Show it in these ranges; {} returns to its own."""
+        self.joint = scales
+        self.update()
+
+    def place(self) -> Any:
+        """What the viewer points at and has chosen to see, as a value that `point` takes; None where that is nothing
+        which another run could show."""
+        return None
+
+    def point(self, place: Any) -> None:
+        """Show the same as another view of this kind, whose run may have fewer of what is pointed at."""
+
+    def follow(self, place: Any) -> None:
+        """Point at what is pointed at in the view of another run; it has the same words in the hint's place."""
+        if place is not None:
+            self.following, self._place, self._led = True, place, True
+            self.point(place)
+            self._led = False
+
+    def tell_place(self) -> None:
+        """Emit `pointed` where `place` is another than before: the viewer did something here."""
+        if not self._led and (place := self.place()) != self._place:
+            self._place = place
+            self.pointed.emit(place)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() not in POINTING:
+            return super().event(event)
+        self.following = False
+        done = super().event(event)
+        self.tell_place()
+        return done
+
+    # ------------------------------------------------------------------ what all can
 
     def reset_view(self) -> None:
         """Undo zoom, pan and selection."""

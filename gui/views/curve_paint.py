@@ -17,6 +17,7 @@ from gui.views.scales import Axis, abbreviated, room_for, spread_apart
 
 KEPT_RANGE = 0.6  # the range of y shrinks only when the curves fill less than this share of it
 LEGEND_LEFT, LEGEND_GAP = 4.0, 20.0  # where the first name's dot is, and from one name's end to the next one's dot
+DASHES = {"B": [4.0, 2.5], "C": [1.0, 1.6], "D": [7.0, 2.0, 1.0, 2.0]}  # in widths of the line; A's is whole
 MANY = 200  # corners from which on a band is drawn without smooth edges, which would cost the most of all
 
 
@@ -32,6 +33,7 @@ class Line:
     raw: QPolygonF | None  # faint behind: the band from low to high, or the points themselves
     band: bool
     bad: Array  # pixels in x of NaN and infinite values
+    run: str = "A"  # the letter of the run, where several are compared
 
 
 def axes(painter: QPainter, plot: QRectF, x_axis: Axis, y_axis: Axis, size: QSize) -> None:
@@ -57,7 +59,16 @@ def axes(painter: QPainter, plot: QRectF, x_axis: Axis, y_axis: Axis, size: QSiz
             taken = left + wide + 12
 
 
-def lines(painter: QPainter, shown: Sequence[Line], *, dashed: bool = False) -> None:
+def run_pen(colour: QColor, run: str, width: float = 1.6) -> QPen:
+    """What the lines of a run are drawn with: a colour tells the metric, strokes and dots tell the run."""
+    pen = QPen(colour, width)
+    if run in DASHES:
+        pen.setDashPattern(DASHES[run])
+        pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+    return pen
+
+
+def lines(painter: QPainter, shown: Sequence[Line]) -> None:
     """The curves, with their noise faint behind them."""
     for line in shown:
         if line.raw is None:
@@ -72,10 +83,8 @@ def lines(painter: QPainter, shown: Sequence[Line], *, dashed: bool = False) -> 
             painter.drawPolyline(line.raw)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     for line in shown:
-        pen = QPen(line.colour, 1.6)
+        pen = run_pen(line.colour, line.run)
         pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)
-        if dashed:
-            pen.setDashPattern([4, 2.5])
         painter.setPen(pen)
         painter.setBrush(line.colour)
         for piece in finite_pieces(line.y):
@@ -157,23 +166,36 @@ def legend(painter: QPainter, shown: Sequence[Line], rows: Sequence[Sequence[str
     painter.setBrush(Qt.BrushStyle.NoBrush)
 
 
-def twin_legend(painter: QPainter, plot: QRectF, *, low: bool) -> None:
-    """Which lines are A's and which B's, in the corner that the curves leave free: the upper right one as a rule."""
+def letters(painter: QPainter, shown: Sequence[Line], plot: QRectF) -> None:
+    """At the end of each line the letter of its run; where there is no room for all, at those of the last metric."""
     metrics = QFontMetricsF(painter.font())
-    if plot.width() < 150 or plot.height() < 60:
+    gap = metrics.capHeight() + 2
+    if len(shown) * gap > plot.height():
+        shown = [line for line in shown if line.name == shown[-1].name]
+    ends = []
+    for line in shown:
+        known = np.flatnonzero(np.isfinite(line.y) & (line.x <= plot.right() + 1))
+        ends.append(float(line.y[known[-1]]) if len(known) else plot.bottom())
+    places = spread_apart(ends, gap, plot.top() + 4, plot.bottom() - 4)
+    for line, y in zip(shown, places, strict=True):
+        painter.setPen(line.colour)
+        painter.drawText(QPointF(plot.right() + 6, y + metrics.capHeight() / 2), line.run)
+
+
+def legend_of_runs(painter: QPainter, runs: str, width: int, names: Sequence[str]) -> None:
+    """How the lines of each run look, at the right of the metrics' names where there is room for both."""
+    metrics, pitch = QFontMetricsF(painter.font()), 44
+    left = width - pitch * len(runs)
+    if left < LEGEND_LEFT + sum(metrics.horizontalAdvance(name) + LEGEND_GAP for name in names):
         return
-    y = plot.bottom() - 6 if low else plot.top() + metrics.ascent() + 2
-    box = QRectF(plot.right() - 88, y - metrics.ascent() - 1, 86, metrics.height() + 2)
-    painter.fillRect(box, faded(theme.current().panel, 0.75))
-    for left, letter in ((box.left() + 4, "A"), (box.left() + 46, "B")):
-        painter.setPen(QColor(theme.current().muted))
-        painter.drawText(QPointF(left, y), letter)
-        pen = QPen(QColor(theme.current().muted), 1.6)
-        if letter == "B":
-            pen.setDashPattern([4, 2.5])
-        painter.setPen(pen)
-        middle = y - metrics.capHeight() / 2
-        painter.drawLine(QPointF(left + 11, middle), QPointF(left + 36, middle))
+    ink = QColor(theme.current().text)
+    for place, run in enumerate(runs):
+        x = left + pitch * place
+        painter.setPen(ink)
+        painter.drawText(QPointF(x, metrics.ascent()), run)
+        painter.setPen(run_pen(ink, run))
+        middle = metrics.ascent() - metrics.capHeight() / 2
+        painter.drawLine(QPointF(x + 12, middle), QPointF(x + 36, middle))
 
 
 def cross_line(painter: QPainter, x: float, plot: QRectF) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,10 +44,10 @@ class CurvesView(ViewWidget):
         self.history: MetricHistory | None = None
         self.flags: tuple[Flag, ...] = ()
         self.ghosts: list[MetricHistory] = []
-        self.twin: MetricHistory | None = None  # of a run that advances along with this one
+        self.twins: dict[str, MetricHistory] = {}  # by letter, of runs that advance along with this one
         self.window_of_steps: tuple[float, float] | None = None  # None shows all
         self._follows = False  # the zoomed window ends at the newest step and moves along
-        self._seen = (-1, -1)
+        self._seen: tuple[int, ...] = ()
         self._range: tuple[float, float] | None = None
         self._lines: list[Line] = []
         self._ghost_lines: list[Line] = []
@@ -94,8 +94,8 @@ class CurvesView(ViewWidget):
     def show_metrics(self, history: MetricHistory, step: int) -> None:
         """Show the history; `step` is where the run (or the viewer, rewinding) stands."""
         if history is not self.history:
-            self.history, self._range, self.window_of_steps, self._seen = history, None, None, (-1, -1)
-        version = history.version, self.twin.version if self.twin else -1
+            self.history, self._range, self.window_of_steps, self._seen = history, None, None, ()
+        version = history.version, *(twin.version for twin in self.twins.values())
         if version == self._seen and step == self.step:
             return
         self._seen, self.step = version, step
@@ -116,10 +116,10 @@ class CurvesView(ViewWidget):
             self.ghosts = list(ghosts)
             self.update()
 
-    def set_twin(self, history: MetricHistory | None) -> None:
-        """A run to compare with, in the same colours and dashed."""
-        if history is not self.twin:
-            self.twin, self._range = history, None
+    def set_twins(self, twins: Mapping[str, MetricHistory]) -> None:
+        """Runs to compare with, by their letters: in the same colours, dashed and dotted."""
+        if dict(twins) != self.twins:
+            self.twins, self._range, self._seen = dict(twins), None, ()
             self.update()
 
     def clear(self) -> None:
@@ -192,22 +192,25 @@ class CurvesView(ViewWidget):
         labels = short_names(names)
         metrics = QFontMetricsF(small(self.font()))
         right = room_for(labels, metrics) + 12 if len(names) > 1 else 10.0
-        self._labelled = len(names) > 1 and right < 0.28 * self.width() and self.height() > 90
+        self._labelled = len(names) > 1 and right < 0.28 * self.width() and self.height() > 90 and not self.twins
         self._legend = []
         if not self._labelled and len(names) > 1 and self.height() >= 80:
             self._legend = paint.legend_rows(labels, metrics, self.width(), 2 if self.height() >= 150 else 1)
-        legend = len(self._legend) * metrics.height() + 2 if self._legend else 0
+        rows = max(len(self._legend), 1 if self.twins and self.height() >= 80 else 0)
+        legend = rows * metrics.height() + 2 if rows else 0
         top, bottom = 8 + legend, metrics.height() + 6 if self.height() > 70 else 4.0
         first, last = self._steps_shown()
         buckets = max(16, self.width())
         found = {name: self._fetch(self.history, name, first, last, buckets) for name in names}
-        theirs = {name: self._fetch(self.twin, name, first, last, buckets) for name in names} if self.twin else {}
+        twins, span = self.twins, (first, last, buckets)
+        theirs = {(run, name): self._fetch(twins[run], name, *span) for run in twins for name in names}
         low, high = self._values_shown([*found.values(), *theirs.values()], first, last)
         height = max(10.0, self.height() - top - bottom)
         self._y = Axis(low, high, top + height, top, log=self.log_y.isChecked(), percent=self.description.percent)
         self._y.choose_ticks(round(height / 46) + 1, int(height / 18) + 1)
         left = room_for([text for _, text in self._y.ticks], metrics) + 8 if self.width() > 120 else 4.0
-        plot = QRectF(left, top, max(10.0, self.width() - left - (right if self._labelled else 10.0)), height)
+        right = right if self._labelled else 20.0 if self.twins else 10.0
+        plot = QRectF(left, top, max(10.0, self.width() - left - right), height)
         self._x = Axis(first, last, plot.left(), plot.right(), log=self.log_x.isChecked(), whole=True)
         self._x.choose_ticks(max(2, round(plot.width() / 62)), int(plot.width() / 36) + 1)
         classes = theme.current().classes
@@ -216,9 +219,9 @@ class CurvesView(ViewWidget):
             for name, label in zip(names, labels, strict=True)
         ]
         self._twin_lines = [
-            replace(self._line(line.name, "", line.colour, theirs[line.name]), raw=None)
-            for line in self._lines
-            if line.name in theirs and len(theirs[line.name].steps)
+            replace(self._line(line.name, "", line.colour, theirs[run, line.name]), raw=None, run=run)
+            for run, line in itertools.product(self.twins, self._lines)
+            if len(theirs[run, line.name].steps)
         ]
         self._ghost_lines = [
             replace(self._line(line.name, "", faded(line.colour, 0.38), entries), raw=None)
@@ -300,7 +303,7 @@ class CurvesView(ViewWidget):
         painter.setClipRect(plot.adjusted(0, -3, 0, 2))
         paint.lines(painter, self._ghost_lines)
         paint.lines(painter, self._lines)
-        paint.lines(painter, self._twin_lines, dashed=True)
+        paint.lines(painter, self._twin_lines)
         paint.crosses(painter, self._lines, plot)
         painter.restore()
         for flag in self.flags:
@@ -310,8 +313,10 @@ class CurvesView(ViewWidget):
             paint.end_labels(painter, self._lines, plot)
         elif self._legend:
             paint.legend(painter, self._lines, self._legend)
-        if self._twin_lines:
-            paint.twin_legend(painter, plot, low=self.description.percent or self.description.best == "high")
+        if self.twins:
+            paint.letters(painter, [*self._lines, *self._twin_lines], plot)
+            if plot.top() > 12:
+                paint.legend_of_runs(painter, "A" + "".join(self.twins), self.width(), next(iter(self._legend), []))
         self._paint_best(painter, plot)
         self._paint_place(painter, plot)
         if self._drag is not None and self._pointer is not None and not self._drag[1]:
@@ -323,7 +328,8 @@ class CurvesView(ViewWidget):
             readings = [(line, self._reading(line.name, step)) for line in self._lines]
             if self._cross is not None:  # where the views are rewound to a line stands already
                 paint.cross_line(painter, self._x.pixel(step), plot)
-            paint.crosshair(painter, self._x.pixel(step), f"step {step:,}", readings, plot, self.size())
+            title = f"step {step:,}{' · ' + ' | '.join(('A', *self.twins)) if self.twins else ''}"
+            paint.crosshair(painter, self._x.pixel(step), title, readings, plot, self.size())
         paint_focus(painter, self)
         painter.end()
 
@@ -371,8 +377,8 @@ class CurvesView(ViewWidget):
         painter.fillRect(QRectF(round(x) - 1, plot.top(), 2, plot.height()), QColor(look.accent))
 
     def _reading(self, name: str, step: int) -> str:
-        """A metric's value at a step, as text; where two runs are compared, A's and B's."""
-        values = [history.at(name, step) for history in (self.history, self.twin) if history is not None]
+        """A metric's value at a step, as text; where runs are compared, that of each."""
+        values = [history.at(name, step) for history in (self.history, *self.twins.values()) if history is not None]
         unit = f" {self.description.unit}" if self.description.unit else ""
         return " | ".join("–" if value is None else self._text(value) + unit for value in values)
 

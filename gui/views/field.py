@@ -15,6 +15,7 @@ from gui.format import number
 from gui.views.parts import Chip, Throttle, draw_lines, faded, image_of, pack_rgb, rgb_of, small
 from gui.views.plane import Bounds, ticks
 from gui.views.points import PointsView, points_csv
+from gui.views.shared import Scales
 
 # Marching squares. A cell's corners, clockwise from the top left, give its case (1, 2, 4, 8); its sides are
 # 0 top, 1 right, 2 bottom, 3 left. Each case is crossed from side to side; 5 and 10, the saddles, twice.
@@ -93,7 +94,8 @@ class FieldView(PointsView):
         self._strokes = Throttle(self, self._send_batch)
         self._surface: QImage | None = None
         self._contours: list[tuple[Array, bool]] = []
-        self._limits = (0.0, 1.0)
+        self._limits = self._own_limits = (0.0, 1.0)  # of the colours: as they are shown, and of this run alone
+        self._stale = False
         self._known: tuple[tuple[str, ...], bool] = (), True  # classes of the data; whether they have classes at all
         self.make_chips(())
 
@@ -103,15 +105,37 @@ class FieldView(PointsView):
     # --------------------------------------------------------------------------------------------- payload
 
     def take(self, payload: FieldData) -> None:
-        height, width = payload.values.shape
         x0, x1, y0, y1 = payload.extent
         spans = sorted([abs(x1 - x0), abs(y1 - y0)])
         self.equal = spans[0] > 0.5 * spans[1]
         low, high = colour.limits(payload.values, self.description.colour)
         low = low if self.description.low is None else self.description.low
         high = high if self.description.high is None else self.description.high
-        self._limits = (low, high if high > low else low + 1.0)
+        self._own_limits = (low, high if high > low else low + 1.0)
+        self._stale = True
+        if not self._own:
+            self.drawn.clear()
+        super().take(payload)
+
+    def scales(self) -> Scales:
+        return super().scales() | ({} if self.payload is None else {"values": self._own_limits})
+
+    def share_scales(self, scales: Scales) -> None:
+        self._stale |= scales.get("values") != self.joint.get("values")
+        super().share_scales(scales)
+
+    def point(self, place: Any) -> None:
+        super().point(place)
+        value = None if place[0] is None or self.payload is None else self.value_at(*place[0])
+        self.say("" if value is None else f"value {number(value)}")
+
+    def _make(self, payload: FieldData) -> None:
+        """The surface and its contours, when they are painted: until then the scale may change."""
+        self._stale = False
+        self._limits = self.joint.get("values", self._own_limits)
         self._make_surface(payload)
+        height, width = payload.values.shape
+        x0, x1, y0, y1 = payload.extent
         self._contours = []
         if payload.shares is None and min(height, width) > 1:
             levels = [value for value, _ in ticks(*self._limits, 7)]
@@ -125,9 +149,6 @@ class FieldView(PointsView):
                 segments = contour(payload.values, level)
                 if len(segments):
                     self._contours.append((segments * scale + (x0, y1, x0, y1), level == strong))
-        if not self._own:
-            self.drawn.clear()
-        super().take(payload)
 
     def _make_surface(self, payload: FieldData) -> None:
         look = theme.current()
@@ -160,8 +181,7 @@ class FieldView(PointsView):
 
     def restyle(self) -> None:
         super().restyle()
-        if self.payload is not None:
-            self._make_surface(self.payload)
+        self._stale = True
 
     # ----------------------------------------------------------------------------------------------- chips
 
@@ -209,6 +229,8 @@ class FieldView(PointsView):
     # -------------------------------------------------------------------------------------------- painting
 
     def paint_below(self, painter: QPainter) -> None:
+        if self._stale:
+            self._make(self.payload)
         if self._surface is not None:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             area = self.extent_rect(self.payload.extent)

@@ -14,6 +14,7 @@ from gui.format import number
 from gui.views.base import ViewWidget
 from gui.views.parts import Throttle, faded, image_of, paint_focus, paint_tag, polygon, small
 from gui.views.plane import Bounds, spread
+from gui.views.shared import Scales
 
 LOOP = 4000  # ms to play all frames
 BUTTON = 24.0
@@ -21,6 +22,8 @@ BUTTON = 24.0
 
 class FilmstripView(ViewWidget):
     """Shows FilmstripData. Drag or arrow keys scrub, Return plays, a click on the large frames pins them."""
+
+    aspect = 1.3
 
     def __init__(self, description: Any, *, probes: bool = False, edits: bool = False) -> None:
         super().__init__(description, probes=probes, edits=edits)
@@ -51,13 +54,34 @@ class FilmstripView(ViewWidget):
         self._limits, self._extents = [], []
         for row in payload.rows:
             shown = row.pixels if row.pixels is not None else np.zeros(1)
-            self._limits.append(
-                (0.0, 1.0) if self.description.colour == "grey" else colour.limits(shown, self._colour())
-            )
+            grey = self.description.colour == "grey"
+            self._limits.append((0.0, 1.0) if grey else colour.limits(shown, self._colour()))
             places = np.zeros((0, 2)) if row.points is None else row.points.reshape(-1, 2)
             self._extents.append(spread(places) or (-1.0, 1.0, -1.0, 1.0))
         if count < 2:
             self.play(False)
+        self.update()
+
+    def scales(self) -> Scales:
+        found: Scales = {f"colours {row}": limits for row, limits in enumerate(self._limits)}
+        for row, (x0, x1, y0, y1) in enumerate(self._extents):
+            found |= {f"x {row}": (x0, x1), f"y {row}": (y0, y1)}
+        return found if self.payload is not None else {}
+
+    def share_scales(self, scales: Scales) -> None:
+        self._pictures.clear()
+        super().share_scales(scales)
+
+    def place(self) -> Any:
+        at = self._hover
+        return self.frame, self.pinned, None if at is None else (at.x() / self.width(), at.y() / self.height())
+
+    def point(self, place: Any) -> None:
+        self.play(False)
+        count, at = self.count(), place[2]
+        if count:
+            self.frame, self.pinned = min(place[0], count - 1), min(place[1], count - 1)
+        self._hover = None if at is None else QPointF(at[0] * self.width(), at[1] * self.height())
         self.update()
 
     def clear(self) -> None:
@@ -73,7 +97,8 @@ class FilmstripView(ViewWidget):
         """A frame of pictures, converted when first shown."""
         key = row, frame
         if key not in self._pictures:
-            self._pictures[key] = image_of(self.payload.rows[row].pixels[frame], self._colour(), *self._limits[row])
+            limits = self.joint.get(f"colours {row}", self._limits[row])
+            self._pictures[key] = image_of(self.payload.rows[row].pixels[frame], self._colour(), *limits)
         return self._pictures[key]
 
     # ------------------------------------------------------------------------------------------- geometry
@@ -195,6 +220,7 @@ class FilmstripView(ViewWidget):
             painter.drawImage(fitted(box, self.picture(row, frame).size()), self.picture(row, frame))
             return
         look, (x0, x1, y0, y1) = theme.current(), self._extents[row]
+        (x0, x1), (y0, y1) = self.joint.get(f"x {row}", (x0, x1)), self.joint.get(f"y {row}", (y0, y1))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(look.raised))
         painter.drawRect(box)
@@ -290,6 +316,7 @@ class FilmstripView(ViewWidget):
         if frame != self.frame:
             self.frame = frame
             self._sending.push(Pick(frame))
+            self.tell_place()  # the timer may have chosen it
             self.update()
 
     def pin(self, frame: int) -> None:

@@ -13,9 +13,11 @@ from engine.payloads import Array, CellPick, HeatmapData
 from gui import colour, theme
 from gui.format import number
 from gui.views.base import ViewWidget
-from gui.views.parts import faded, paint_focus, small
+from gui.views.heatmap_paint import paint_lit, paint_scale, short
+from gui.views.parts import faded, paint_focus, paint_tag, small
 from gui.views.pixels import coloured, enlarged, reduced, tiled, to_image
 from gui.views.scales import countable, room_for
+from gui.views.shared import Scales
 
 THUMB, LEAST_THUMB, THUMB_GAP = 34, 14, 4
 NUMBERED = 900  # cells beyond which no numbers are written into them
@@ -90,7 +92,31 @@ class HeatmapView(ViewWidget):
         return values[self.chosen]
 
     def limits(self) -> tuple[float, float]:
-        """The range of the colours, the same for all matrices of the payload."""
+        """The range of the colours, the same for all matrices, and in all runs that are compared."""
+        return self.joint.get("cells") or self._own_limits()
+
+    def scales(self) -> Scales:
+        return {} if self.empty() else {"cells": self._own_limits()}
+
+    def share_scales(self, scales: Scales) -> None:
+        self._stale |= scales != self.joint
+        super().share_scales(scales)
+
+    def place(self) -> Any:
+        return self.chosen, self.average.isChecked(), self._hovered, self.selected
+
+    def point(self, place: Any) -> None:
+        if not self.empty():
+            count, rows, columns = self.payload.values.shape
+            if place[:2] != (self.chosen, self.average.isChecked()):
+                self.chosen = min(place[0], count - 1)
+                self.average.setChecked(place[1])
+                self._changed()
+            cells = (None if c is None else (min(c[0], rows - 1), min(c[1], columns - 1)) for c in place[2:])
+            self._hovered, self.selected = cells
+            self.update()
+
+    def _own_limits(self) -> tuple[float, float]:
         low, high = colour.limits(self.payload.values, self.description.colour)
         if self.description.colour == "grey" and low >= 0 and high <= 1:
             low, high = 0.0, 1.0
@@ -242,7 +268,7 @@ class HeatmapView(ViewWidget):
         self._paint_column_labels(painter, lit)
         self._paint_axis_names(painter)
         if self._bar_room:
-            self._paint_scale(painter)
+            paint_scale(painter, self._matrix, self.description.colour, self._ends())
         if lit is not None:
             self._paint_lit(painter, lit)
         paint_focus(painter, self)
@@ -352,23 +378,11 @@ class HeatmapView(ViewWidget):
             painter.drawText(QPointF(-metrics.horizontalAdvance(text) / 2, 0), text)
             painter.restore()
 
-    def _paint_scale(self, painter: QPainter) -> None:
-        """A thin bar of the colours with the two ends of the range."""
-        metrics, (low, high) = QFontMetricsF(painter.font()), self._ends()
-        length = min(self._matrix.height(), 120.0)
-        area = QRectF(self._matrix.right() + 12, self._matrix.top(), 6, length)
-        table = coloured(np.linspace(1, 0, 64, dtype=np.float32)[:, None], self.description.colour, 0.0, 1.0)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawImage(area, to_image(table))
-        painter.setPen(QColor(theme.current().muted))
-        painter.drawText(QPointF(area.right() + 4, area.top() + metrics.capHeight()), high)
-        painter.drawText(QPointF(area.right() + 4, area.bottom()), low)
-
     def _paint_numbers(self, painter: QPainter) -> None:
         values, metrics = self.values(), QFontMetricsF(painter.font())
         if values.size > NUMBERED:
             return
-        texts = [[_short(v) for v in row] for row in values.tolist()]
+        texts = [[short(v) for v in row] for row in values.tolist()]
         cell, flat = self.cell_area(0, 0), [text for row in texts for text in row]
         if room_for(flat, metrics) + 4 > cell.width():
             painter.setFont(small(painter.font(), 0.85))
@@ -386,14 +400,11 @@ class HeatmapView(ViewWidget):
         painter.setFont(small(self.font()))
 
     def _paint_lit(self, painter: QPainter, lit: tuple[int, int]) -> None:
-        """A frame around the row, a stronger one around the cell: white on black reads on every colour."""
         row, cell = self.cell_area(lit[0], 0), self.cell_area(*lit)
         row.setWidth(self._matrix.width())
-        for area, opacity in ((row, 0.55), (cell, 1.0)):
-            painter.setPen(QPen(faded("#000000", 0.75 * opacity), 3))
-            painter.drawRect(area)
-            painter.setPen(QPen(faded("#ffffff", opacity), 1.3))
-            painter.drawRect(area)
+        paint_lit(painter, row, cell)
+        if self.following and lit == self._hovered:
+            paint_tag(painter, cell.center(), self.rect(), [number(float(self.values()[lit]))])
 
     # ------------------------------------------------------------------ mouse and keys
 
@@ -487,10 +498,3 @@ class HeatmapView(ViewWidget):
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.DevicePixelRatioChange):
             self._stale = True
         super().changeEvent(event)
-
-
-def _short(value: float) -> str:
-    """A number for a small cell: 0.87, 12, 3.1."""
-    if not math.isfinite(value) or value == round(value):
-        return number(value)
-    return f"{value:.2f}" if abs(value) < 10 else number(value)

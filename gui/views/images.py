@@ -14,9 +14,10 @@ from gui import theme
 from gui.format import number
 from gui.views.base import ViewWidget
 from gui.views.card import HoverCard
-from gui.views.parts import CHIP_HEIGHT, Chip, ChipRow, faded, small
+from gui.views.parts import CHIP_HEIGHT, Chip, ChipRow, faded, paint_tag, small
 from gui.views.picture_layout import Grid, Room
 from gui.views.pixels import coloured, enlarged, reduced, tiled, to_image
+from gui.views.shared import Scales
 
 LOUPE = 112  # the side of the enlarged picture
 
@@ -42,6 +43,7 @@ class ImagesView(ViewWidget):
         self.shared.setCheckable(True)
         self.shared.setChecked(description.shared)
         self.shared.toggled.connect(self._changed)
+        self.shared.toggled.connect(self.rescaled)
         self.addAction(self.shared)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self._tabs = ChipRow(self)
@@ -72,6 +74,8 @@ class ImagesView(ViewWidget):
             self.tab, self.selected, self._hovered = index % len(self._tab_names), None, None
             self._mark_tab()
             self._changed()
+            self.rescaled.emit()
+            self.tell_place()
 
     def _mark_tab(self) -> None:
         for index, chip in enumerate(self._tabs.chips):
@@ -122,7 +126,36 @@ class ImagesView(ViewWidget):
                     ]
         return rows
 
+    def scales(self) -> Scales:
+        return {group.name: self._own_range(group)[1:] for _, group in self.groups()}
+
+    def share_scales(self, scales: Scales) -> None:
+        super().share_scales(scales)
+        self._stale = True
+
+    def place(self) -> Any:
+        return self.tab, self.shared.isChecked(), self._hovered, self.selected
+
+    def point(self, place: Any) -> None:
+        tab, shared, hovered, selected = place
+        if tab != self.tab:
+            self.show_tab(tab)
+        self.shared.setChecked(shared)
+        self._hovered = hovered if hovered and self.area_of(*hovered[:2]) else None
+        self.selected = selected if selected and self.area_of(*selected) else None
+        self._tell()
+
     def _range(self, group: ImageGroup) -> tuple[str, Array | float, Array | float]:
+        """The colour map of a group and its limits, the same in all runs that are compared."""
+        name, low, high = self._own_range(group)
+        joint, count = self.joint.get(group.name), len(group.pixels)
+        if joint is not None and not np.ndim(joint[0]):
+            low, high = joint
+        elif joint is not None and len(joint[0]) >= count:
+            low, high = joint[0][:count], joint[1][:count]
+        return name, low, high
+
+    def _own_range(self, group: ImageGroup) -> tuple[str, Array | float, Array | float]:
         """The colour map of a group and its limits: for the whole group, or (N, 1, 1) for each picture."""
         pixels = group.pixels
         name = "rgb" if pixels.ndim == 4 else self.description.colours.get(group.name, self.description.colour)
@@ -239,12 +272,15 @@ class ImagesView(ViewWidget):
             wide, high = area.width() / columns, area.height() / rows
             painter.setPen(QPen(QColor("#ffffff"), 1.4))
             painter.drawRect(QRectF(area.left() + told[3] * wide, area.top() + told[2] * high, wide, high))
+        if self._hovered and self.following:
+            paint_tag(painter, area.center(), self.rect(), self.lines_about(*self._hovered)[:1])
 
     def _tell(self) -> None:
         """Repaint, and bring the card beside the picture under the pointer, or that chosen by keys, up to date."""
         self.update()
         told = self._hovered or ((*self.selected, -1, -1) if self._told and self.selected else None)
-        area = self.area_of(told[0], told[1]) if told and self.payload is not None and self.isVisible() else None
+        shows = self.payload is not None and self.isVisible() and not self.following  # the pointer is in another run
+        area = self.area_of(told[0], told[1]) if told and shows else None
         if told is not None and area is not None:
             self._card = HoverCard.of(self)
             self._card.tell(self, area, self.lines_about(*told), self.loupe(*told) if area.width() < LOUPE else None)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,16 +13,12 @@ from engine.payloads import Array, NetworkData, UnitPick, WeightEdit
 from gui import colour, theme
 from gui.format import number
 from gui.views.base import ViewWidget
+from gui.views.equations import equation
 from gui.views.network_paint import Edges, Layout, frame_of, heights, mixtures, opacity_of, strongest, thickness
 from gui.views.parts import Chip, Throttle, faded, image_of, is_vector, paint_focus, polygon, small
+from gui.views.shared import Scales
 from gui.views.weight_editor import WeightEditor
 
-FUNCTIONS: dict[str, Callable[[float], float]] = {
-    "sigmoid": lambda z: 1 / (1 + math.exp(-max(min(z, 700.0), -700.0))),
-    "tanh": math.tanh,
-    "ReLU": lambda z: max(z, 0.0),
-}
-MOST_TERMS = 6  # of an equation
 FEW_EDGES = 40  # are stroked one by one
 
 
@@ -34,6 +28,7 @@ class NetworkView(ViewWidget):
     def __init__(self, description: Any, *, probes: bool = False, edits: bool = False) -> None:
         super().__init__(description, probes=probes, edits=edits)
         self.scale = 0.0  # the weight whose edge is thickest
+        self._own_scale = 0.0  # that of this run alone, where several are compared
         self.layout_: Layout | None = None
         self.edges: Edges | None = None
         self.unit: tuple[int, int] | None = None  # under the pointer or chosen by keys
@@ -63,7 +58,7 @@ class NetworkView(ViewWidget):
         if self.layout_ is None or sizes != self.layout_.sizes:
             self.unit = self.edge = self.editing = None
             self.editor.hide()
-            self.scale = 0.0
+            self._own_scale = 0.0
         self.gradients.setVisible(payload.gradients is not None and self.height() >= 120)
         self._weigh()
         self._arrange()
@@ -72,7 +67,7 @@ class NetworkView(ViewWidget):
 
     def clear(self) -> None:
         self.unit = self.edge = self.editing = None
-        self.scale, self.layout_, self.edges, self._picture = 0.0, None, None, None
+        self._own_scale, self.layout_, self.edges, self._picture = 0.0, None, None, None
         self.editor.hide()
         self.gradients.hide()
         super().clear()
@@ -91,9 +86,11 @@ class NetworkView(ViewWidget):
         self.gradients.setGeometry(self.width() - size.width() - 4, 2, size.width(), size.height())
 
     def _toggle_gradients(self, _: bool) -> None:
-        self.scale = 0.0
+        self._own_scale = 0.0
         if self.payload is not None:
             self._weigh()
+        self.rescaled.emit()
+        self.tell_place()
         self.update()
 
     def _weigh(self) -> None:
@@ -102,8 +99,34 @@ class NetworkView(ViewWidget):
         self._shown = data.gradients if with_gradients else data.weights
         sizes = [np.abs(w[np.isfinite(w)]).max(initial=0.0) for w in self._shown]
         largest = float(max(sizes, default=0.0))
-        self.scale = max(largest, self.scale * 0.95, 1e-12 if with_gradients else 0.3)
+        self._own_scale = max(largest, self._own_scale * 0.95, 1e-12 if with_gradients else 0.3)
+        self.scale = max(self._own_scale, self.joint.get("edges", (0.0, 0.0))[1])
         self.edges, self._picture = strongest(self._shown, self.scale), None
+
+    def scales(self) -> Scales:
+        if self.payload is None:
+            return {}
+        found: Scales = {"edges": (0.0, self._own_scale)}
+        for layer, values in enumerate(self.payload.values or ()):
+            found[f"values {layer}"] = colour.limits(values, "diverging")
+        return found  # each neuron's map has its own scale, in one network as in several: it shows a shape
+
+    def share_scales(self, scales: Scales) -> None:
+        super().share_scales(scales)
+        if self.payload is not None:
+            self._weigh()
+
+    def place(self) -> Any:
+        return self.unit, self.edge, self.gradients.isChecked()
+
+    def point(self, place: Any) -> None:
+        unit, edge, gradients = place
+        sizes = self.layout_.sizes if self.layout_ is not None else ()
+        known = unit is not None and unit[0] < len(sizes) and unit[1] < sizes[unit[0]]
+        linked = edge is not None and edge[0] + 1 < len(sizes)
+        linked = linked and edge[1] < sizes[edge[0] + 1] and edge[2] < sizes[edge[0]]
+        self.gradients.setChecked(gradients)
+        self._point(unit if known else None, edge if linked else None)
 
     def _arrange(self) -> None:
         """Place the neurons, leaving room for the names at the sides and above."""
@@ -187,7 +210,8 @@ class NetworkView(ViewWidget):
     def _paint_layer(self, painter: QPainter, layout: Layout, layer: int) -> None:
         data, look = self.payload, theme.current()
         values = data.values[layer] if data.values is not None else None
-        high = colour.limits(values, "diverging")[1] if values is not None else 1.0
+        own = colour.limits(values, "diverging") if values is not None else (-1.0, 1.0)
+        high = self.joint.get(f"values {layer}", own)[1]
         if layout.dots(layer):
             places = np.stack([np.full(layout.sizes[layer], layout.x[layer]), layout.y[layer]], axis=1)
             shades = np.zeros(len(places)) if values is None else (np.nan_to_num(values) / high).clip(-1, 1)
@@ -275,44 +299,7 @@ class NetworkView(ViewWidget):
 
     def equation(self, layer: int, unit: int) -> str:
         """The neuron's equation with its live numbers, as rich text."""
-        data, name = self.payload, html.escape(self.payload.units[layer][unit])
-        values = data.values
-        if layer == 0:
-            return name if values is None else f"{name} = {number(float(values[0][unit]))}"
-        weights, bias = data.weights[layer - 1][unit], float(data.biases[layer - 1][unit])
-        positive, negative = self._signs
-
-        def coloured(value: float) -> str:
-            text = number(float(f"{abs(value):.3g}"))
-            return f'<span style="color:{(positive if value >= 0 else negative).name()}">{text}</span>'
-
-        terms = f"{'−' if bias < 0 else ''}{coloured(bias)}"
-        order = np.sort(np.argsort(-np.abs(np.nan_to_num(weights)), kind="stable")[:MOST_TERMS])
-        for column in order.tolist():
-            weight = float(weights[column])
-            terms += f" {'−' if weight < 0 else '+'} {coloured(weight)}·{html.escape(data.units[layer - 1][column])}"
-        if len(weights) > MOST_TERMS:
-            terms += f" + … {len(weights) - MOST_TERMS} more"
-        total = None if values is None else float(weights @ values[layer - 1]) + bias
-        value = None if values is None else float(values[layer][unit])
-        function = self.function(layer, total, value)
-        text = f"{name} = {function}({terms})" if function else f"{name} = {terms}"
-        if total is not None and value is not None:
-            text += f"<br>= {function}({number(total)}) = " if function else "<br>= "
-            text += f"<b>{number(value)}</b>"
-        return text
-
-    def function(self, layer: int, total: float | None, value: float | None) -> str:
-        """The neuron's activation: told for hidden layers, for the last one seen from its numbers."""
-        if layer < len(self.payload.units) - 1:
-            name: str = self.payload.activation
-            return "" if name.lower() in ("", "linear", "identity") else name
-        if total is None or value is None or not math.isfinite(total):
-            return self.payload.activation if len(self.payload.units) == 2 else ""
-        near = 1e-3 * max(1.0, abs(value))
-        if abs(total - value) <= near:
-            return ""
-        return next((name for name, f in FUNCTIONS.items() if abs(f(total) - value) <= near), "f")
+        return equation(self.payload, layer, unit, self._signs)
 
     def range_of(self, layer: int, unit: int) -> str:
         """What the colours of a neuron's map mean: each has its own scale, symmetric about zero."""

@@ -15,6 +15,7 @@ from gui import theme
 from gui.format import number
 from gui.views.base import ViewWidget
 from gui.views.parts import draw_lines, faded, is_vector, line_height, small
+from gui.views.shared import Scales
 
 Bounds = tuple[float, float, float, float]  # x from, x to, y from, y to
 
@@ -146,6 +147,7 @@ class Plane(ViewWidget):
         super().__init__(description, probes=probes, edits=edits)
         self.home: Bounds | None = None
         self.zoomed: Bounds | None = None
+        self.there: tuple[float, float] | None = None  # the place that is pointed at in the view of another run
         self.pointer: QPointF | None = None
         self._press: QPointF | None = None
         self._press_bounds: Bounds = (0.0, 1.0, 0.0, 1.0)
@@ -167,16 +169,42 @@ class Plane(ViewWidget):
         area = QRectF(self.rect()).adjusted(4, top, -4, -4)
         if self._labelled():
             area.adjust(line * 2.3, line + 6 if self._titled() else 0, -line * 0.6, -line - 2)
-        if self.tight and self.equal and self.home is not None:
-            x0, x1, y0, y1 = self.home
+        if self.tight and self.equal and (range_ := self.range()) is not None:
+            x0, x1, y0, y1 = range_
             scale = min(area.width() / (x1 - x0), area.height() / (y1 - y0))
             width, height = scale * (x1 - x0), scale * (y1 - y0)
             area = QRectF(area.center().x() - width / 2, area.center().y() - height / 2, width, height)
         return area
 
+    def range(self) -> Bounds | None:
+        """What is shown unless the viewer zooms: all of it, in every run that is compared."""
+        if "x" in self.joint and self.home is not None:
+            return (*self.joint["x"], *self.joint["y"])
+        return self.home
+
+    def scales(self) -> Scales:
+        return {} if self.home is None else {"x": self.home[:2], "y": self.home[2:]}
+
+    def place(self) -> Any:
+        at = self.pointer
+        return None if at is None or not self.plot().contains(at) else self.to_plane(at), self.zoomed
+
+    def point(self, place: Any) -> None:
+        self.there, self.zoomed = place
+        self.update()
+
+    def paint_there(self, painter: QPainter) -> None:
+        """Cross hairs where the pointer is in the view of another run."""
+        if self.there is not None and self.following:
+            x, y = self.to_pixels(np.array(self.there)).tolist()
+            painter.setPen(QPen(faded(theme.current().text, 0.6), 1))
+            area = self.plot()
+            painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
+            painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
+
     def bounds(self) -> Bounds:
         """What of the plane is shown now."""
-        x0, x1, y0, y1 = self.zoomed or self.home or (-1.0, 1.0, -1.0, 1.0)
+        x0, x1, y0, y1 = self.zoomed or self.range() or (-1.0, 1.0, -1.0, 1.0)
         area = self.plot()
         if self.equal and area.width() > 0 and area.height() > 0:
             unit = max((x1 - x0) / area.width(), (y1 - y0) / area.height())
@@ -224,7 +252,7 @@ class Plane(ViewWidget):
         """Show `factor` times as much, the place under `at` staying where it is."""
         x0, x1, y0, y1 = self.bounds()
         x, y = self.to_plane(at if at is not None else self.plot().center())
-        home = self.home or (-1.0, 1.0, -1.0, 1.0)
+        home = self.range() or (-1.0, 1.0, -1.0, 1.0)
         width = (x1 - x0) * factor
         if 1e-4 * (home[1] - home[0]) < width < 1e3 * (home[1] - home[0]):
             self.zoomed = tuple(c + (b - c) * factor for b, c in zip((x0, x1, y0, y1), (x, x, y, y), strict=True))  # type: ignore[assignment]

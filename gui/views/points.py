@@ -15,6 +15,7 @@ from gui.views import point_names
 from gui.views.card import HoverCard
 from gui.views.parts import Chip, ChipRow, Throttle, faded, image_of, paint_focus, polygon, small
 from gui.views.plane import Bounds, Plane, Sprites, spread, union
+from gui.views.shared import Scales
 
 SHADES = 33  # colours of points that have values instead of classes
 REACH = 11.0  # pixels within which a point counts as hit
@@ -38,6 +39,7 @@ class PointsView(Plane):
         self._backdrop: QImage | None = None
         self._names: tuple[str, ...] = ()
         self._card: HoverCard | None = None
+        self._tinted: tuple[float, float] | None = None  # the range of the points' values
 
     def points(self) -> PointsData | None:
         """The points of the payload."""
@@ -63,6 +65,7 @@ class PointsView(Plane):
             self.selected = -1
         if not self._dragging:
             self.handle = data.cursor
+        self._tinted = None if data.values is None else colour.limits(data.values, "diverging")
         self._backdrop = None if data.backdrop is None else image_of(data.backdrop, "grey", 0.0, 1.0)
 
     def target(self) -> Bounds | None:
@@ -76,6 +79,20 @@ class PointsView(Plane):
             if found is not None and (found[0] == found[1] or found[2] == found[3]):
                 found = spread(np.array([data.cursor]))
         return found
+
+    def scales(self) -> Scales:
+        return super().scales() | ({} if self._tinted is None else {"points": self._tinted})
+
+    def place(self) -> Any:
+        return *super().place(), self.selected, frozenset(self.lit)
+
+    def point(self, place: Any) -> None:
+        data = self.points() if self.payload is not None else None
+        self.lit = set(place[3])
+        self.selected = place[2] if data is not None and place[2] < len(data.xy) else -1
+        self._show_lit()
+        super().point(place[:2] if self.selected < 0 else (None, place[1]))  # a ring around the point says it better
+        self.tell_selected()
 
     def clear(self) -> None:
         self.selected, self.handle = -1, None
@@ -111,6 +128,7 @@ class PointsView(Plane):
         """Dim all classes but those chosen; the last one unchosen shows all again."""
         self.lit ^= {index}
         self._show_lit()
+        self.tell_place()
 
     def _show_lit(self) -> None:
         for index, chip in enumerate(self.legend.chips):
@@ -189,6 +207,7 @@ class PointsView(Plane):
                 point_names.paint_beside(painter, places, data.names, self.seen(data), radius, self.font())
             self.paint_paths(painter, data)
         self.paint_above(painter)
+        self.paint_there(painter)
         if self.handle is not None and np.isfinite(self.handle).all():
             self.paint_handle(painter, QPointF(*self.to_pixels(np.array(self.handle)).tolist()))
         painter.restore()
@@ -230,7 +249,7 @@ class PointsView(Plane):
         if but is not None:
             seen &= ~but
         if data.values is not None:
-            _, high = colour.limits(data.values, "diverging")
+            high = self.joint.get("points", self._tinted or (-1.0, 1.0))[1]
             scaled = np.nan_to_num(data.values / high, nan=0.0, posinf=1.0, neginf=-1.0).clip(-1, 1)
             rows = np.rint((scaled + 1) * (SHADES - 1) / 2).astype(np.int64)
         elif data.labels is not None:
@@ -315,7 +334,8 @@ class PointsView(Plane):
         """Repaint, and bring the card beside the chosen point up to date."""
         self.update()
         data, index = self.points() if self.payload is not None else None, self.selected
-        seen = data is not None and 0 <= index < len(data.xy) and np.isfinite(data.xy[index]).all() and self.isVisible()
+        shows = self.isVisible() and not self.following  # the card stands where the pointer is
+        seen = shows and data is not None and 0 <= index < len(data.xy) and np.isfinite(data.xy[index]).all()
         at = QPointF(*self.to_pixels(data.xy[index]).tolist()) if seen else QPointF()  # type: ignore[union-attr]
         if data is None or not seen or not self.plot().adjusted(-6, -6, 6, 6).contains(at):
             if self._card is not None:

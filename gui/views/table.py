@@ -83,6 +83,8 @@ class _Sorter(QSortFilterProxyModel):
 class TableView(ViewWidget):
     """A click on a head sorts (a third one restores the lab's order); Enter or a double click picks a row."""
 
+    aspect = 1.6
+
     def __init__(self, description: Any, *, probes: bool = False, edits: bool = False) -> None:
         super().__init__(description, probes=probes, edits=edits)
         self._model, self._sorter = _Model(self), _Sorter(self)
@@ -109,6 +111,9 @@ class TableView(ViewWidget):
         head.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         self.table.setSortingEnabled(True)
         self.table.activated.connect(self._picked)
+        self.table.selectionModel().selectionChanged.connect(lambda *_: self._looked())
+        self.table.verticalScrollBar().valueChanged.connect(lambda _: self._looked())
+        head.sortIndicatorChanged.connect(lambda *_: self._looked())
         copy = QAction("Copy", self.table)
         copy.setShortcut(QKeySequence(QKeySequence.StandardKey.Copy))
         copy.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
@@ -120,6 +125,26 @@ class TableView(ViewWidget):
         column.addWidget(self.table)
         self.setFocusProxy(self.table)
         self.table.hide()
+
+    def place(self) -> Any:
+        head, rows = self.table.horizontalHeader(), self.table.selectionModel().selectedRows()
+        order = (head.sortIndicatorSection(), head.sortIndicatorOrder())
+        return order, tuple(sorted({row.row() for row in rows})), self.table.verticalScrollBar().value()
+
+    def point(self, place: Any) -> None:
+        order, rows, top = place
+        if order != self.place()[0]:
+            self.table.horizontalHeader().setSortIndicator(*order)
+        if rows != self.place()[1]:
+            self.table.clearSelection()
+            for row in rows:
+                self.table.selectRow(row)
+        self.table.verticalScrollBar().setValue(top)
+
+    def _looked(self) -> None:
+        """The table's own keys and mouse changed what is chosen: its events are not this widget's."""
+        if self.table.hasFocus() or self.table.underMouse():
+            self.tell_place()
 
     def take(self, payload: TableData) -> None:
         fresh = payload.columns != self._model.table.columns

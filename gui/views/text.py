@@ -57,6 +57,8 @@ def visible(text: str) -> str:
 class TextView(ViewWidget):
     """Shows TextData. Hover or arrow keys tell a token's probability and alternatives; clicking one branches there."""
 
+    aspect = 1.6
+
     def __init__(self, description: Any, *, probes: bool = False, edits: bool = False) -> None:
         super().__init__(description, probes=probes, edits=edits)
         self.pieces: list[Piece] = []
@@ -74,6 +76,7 @@ class TextView(ViewWidget):
         self.scroller.setAccessibleName(f"Scroll {description.title}")
         self.scroller.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.scroller.valueChanged.connect(self.update)
+        self.scroller.sliderMoved.connect(self.tell_place)
         self.scroller.hide()
         self.prompt: QLineEdit | None = None
         if probes or edits:
@@ -96,6 +99,14 @@ class TextView(ViewWidget):
     def _at_end(self) -> bool:
         """Whether the viewer went to the end: before that the beginning is shown, with the prompt that was given."""
         return 0 < self.scroller.maximum() <= self.scroller.value() + 2
+
+    def place(self) -> Any:
+        return self.token, self.alternative, self.scroller.value()
+
+    def point(self, place: Any) -> None:
+        known = self.payload is not None and place[0] < len(self.payload.tokens)
+        self._point(*place[:2] if known else (-1, -1))
+        self.scroller.setValue(place[2])
 
     def clear(self) -> None:
         self.pieces, self.lines, self._laid = [], 0, ()

@@ -15,6 +15,7 @@ from engine.messages import Changed, Event, Opened, Set
 from engine.payloads import PointPick
 from gui import format
 from gui.knobs import NumberKnob
+from gui.twins_table import Column
 from gui.workbench import Workbench
 
 
@@ -40,18 +41,20 @@ def compare(bench: Workbench, qtbot: QtBot) -> int:
 
 def both_stand(bench: Workbench, qtbot: QtBot, former: int | None) -> int:
     qtbot.waitUntil(lambda: bench.run != former and bench.ready, timeout=PATIENCE)
-    twin = bench.twins.run
-    assert twin is not None
-    qtbot.waitUntil(lambda: bench.bridge.latest(twin) != (), timeout=PATIENCE)
-    return twin
+    twins = bench.twins.runs
+    qtbot.waitUntil(lambda: all(bench.bridge.latest(twin) for twin in twins), timeout=PATIENCE)
+    return twins[0]
 
 
 def pause(bench: Workbench, qtbot: QtBot) -> None:
     bench.toggle_play()
     qtbot.waitUntil(lambda: not bench.transport.playing, timeout=PATIENCE)
-    twin = bench.twins.run
-    if twin is not None:
-        qtbot.waitUntil(lambda: bench.bridge.history(twin).span() == bench.bridge.history(bench.run or 0).span())
+    for twin in bench.twins.runs:
+        qtbot.waitUntil(lambda twin=twin: level(bench, twin), timeout=PATIENCE)
+
+
+def level(bench: Workbench, twin: int) -> bool:
+    return bench.bridge.history(twin).span() == bench.bridge.history(bench.run or 0).span()
 
 
 def losses(bench: Workbench, run: int | None, steps: int) -> list[float | None]:
@@ -86,22 +89,21 @@ def test_both_are_seen_side_by_side_and_in_one_plot(open_bench: Opener, qtbot: Q
     learn(bench, qtbot, 60)
     pause(bench, qtbot)
     network, loss = bench.grid.panels["network"], bench.grid.panels["loss"]
-    assert network.twin is not None
-    assert abs(network.twin.width() - network.view.width()) <= 1
-    assert network.twin.height() == network.view.height()
-    assert network.twin.payload is not network.view.payload
-    assert loss.twin is None
-    assert loss.view.twin is bench.bridge.history(twin)  # type: ignore[attr-defined]
+    assert list(network.twins) == ["B"]
+    assert network.twins["B"].size() == network.view.size()
+    assert network.twins["B"].payload is not network.view.payload
+    assert loss.twins == {}
+    assert loss.view.twins == {"B": bench.bridge.history(twin)}  # type: ignore[attr-defined]
     single = loss.view.grab().toImage()
-    loss.view.set_twin(None)  # type: ignore[attr-defined]
+    loss.view.set_twins({})  # type: ignore[attr-defined]
     assert loss.view.grab().toImage() != single
     qtbot.waitUntil(lambda: len(bench.twins.bar.figures.columns) > 2)
     rate, *metrics = bench.twins.bar.figures.columns
-    assert rate == ("Learning rate", "0.03", "0.3", False)
+    assert rate == Column("Learning rate", ("0.03", "0.3"))
     last = bench.bridge.history(twin).last("train loss")
     assert last is not None
     value = format.number(last[1])
-    qtbot.waitUntil(lambda: ("train loss", value) in [(c.title, c.b) for c in bench.twins.bar.figures.columns])
+    qtbot.waitUntil(lambda: ("train loss", value) in [(c.title, c.texts[1]) for c in bench.twins.bar.figures.columns])
     assert metrics
 
 
@@ -120,8 +122,7 @@ def test_what_is_turned_and_pointed_at_acts_on_both(open_bench: Opener, qtbot: Q
     assert changed(bench.run)[0] == changed(twin)[0]
     pause(bench, qtbot)
     surface = bench.grid.panels["surface"]
-    assert surface.twin is not None
-    for asked, view in enumerate((surface.view, surface.twin), 1):  # pointing at either is pointing at both
+    for asked, view in enumerate((surface.view, surface.twins["B"]), 1):  # pointing at either is pointing at both
         view.gesture.emit(PointPick(0.5 * asked, 0.25), False)
         qtbot.waitUntil(lambda x=0.5 * asked: cursors(bench) == [x, x], timeout=PATIENCE)
 
@@ -129,8 +130,8 @@ def test_what_is_turned_and_pointed_at_acts_on_both(open_bench: Opener, qtbot: Q
 def cursors(bench: Workbench) -> list[float]:
     """Where both networks have the point that their values are shown for."""
     surface = bench.grid.panels["surface"]
-    assert surface.twin is not None
-    return [view.payload.points.cursor[0] for view in (surface.view, surface.twin) if view.payload.points.cursor]
+    views = (surface.view, *surface.twins.values())
+    return [view.payload.points.cursor[0] for view in views if view.payload.points.cursor]
 
 
 def test_closing_goes_on_with_a_as_it_was(open_bench: Opener, qtbot: QtBot) -> None:
@@ -141,8 +142,8 @@ def test_closing_goes_on_with_a_as_it_was(open_bench: Opener, qtbot: QtBot) -> N
     qtbot.mouseClick(bench.twins.bar.close_button, Qt.MouseButton.LeftButton)
     assert not bench.twins.on
     assert bench.twins.bar.isHidden()
-    assert bench.twins.run is None
-    assert all(panel.twin is None for panel in bench.grid.panels.values())
+    assert bench.twins.runs == ()
+    assert all(panel.twins == {} for panel in bench.grid.panels.values())
     assert bench.run == run
     assert bench.transport.playing
     assert still_trains(bench, qtbot)
@@ -172,7 +173,7 @@ def test_restart_seed_structure_and_undo_take_both_along(open_bench: Opener, qtb
         assert (ours.seed, ours.dataset) == (theirs.seed, theirs.dataset)
         assert ours.hyperparameters["width_1"] == theirs.hyperparameters["width_1"]
         assert theirs.hyperparameters["learning_rate"] == 0.3
-        assert bench.grid.panels["loss"].view.twin is bench.bridge.history(twin)  # type: ignore[attr-defined]
+        assert bench.grid.panels["loss"].view.twins["B"] is bench.bridge.history(twin)  # type: ignore[attr-defined]
     assert ours.hyperparameters["width_1"] == SMALL["width_1"]
     assert ours.seed == 1
     begin = newest(bench)  # it was training, and so are both now
@@ -185,18 +186,19 @@ def test_the_bar_says_what_differs(open_bench: Opener, qtbot: QtBot) -> None:
     compare(bench, qtbot)
     bar = bench.twins.bar
     former = bench.run
-    names = bar.rows[0].names
+    (its,) = bar.runs
+    names = its.rows[0].names
     names.setCurrentIndex(names.findData("activation"))
     names.activated.emit(names.currentIndex())
-    assert list(bar.differences()) == ["activation"]
+    assert list(its.differences()) == ["activation"]
     twin = both_stand(bench, qtbot, former)
     ours, theirs = ear.specs(bench.run, twin)
     assert ours.hyperparameters["learning_rate"] == theirs.hyperparameters["learning_rate"]
-    assert theirs.hyperparameters["activation"] == bar.differences()["activation"] != "ReLU"
+    assert theirs.hyperparameters["activation"] == its.differences()["activation"] != "ReLU"
     former = bench.run
-    qtbot.mouseClick(bar.add, Qt.MouseButton.LeftButton)
-    assert list(bar.differences()) == ["activation", "learning_rate"]
-    knob = bar.rows[1].knob
+    qtbot.mouseClick(its.add, Qt.MouseButton.LeftButton)
+    assert list(its.differences()) == ["activation", "learning_rate"]
+    knob = its.rows[1].knob
     assert isinstance(knob, NumberKnob)
     knob.field.setFocus()
     knob.field.selectAll()
@@ -205,10 +207,10 @@ def test_the_bar_says_what_differs(open_bench: Opener, qtbot: QtBot) -> None:
     twin = both_stand(bench, qtbot, former)
     assert ear.specs(twin)[0].hyperparameters["learning_rate"] == 0.5
     former = bench.run
-    qtbot.mouseClick(bar.remove, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(its.remove, Qt.MouseButton.LeftButton)
     both_stand(bench, qtbot, former)
-    assert list(bar.differences()) == ["activation"]
-    assert not bar.remove.isEnabled()
+    assert list(its.differences()) == ["activation"]
+    assert not its.remove.isEnabled()
 
 
 def test_rewinding_scrubs_both_and_a_branch_goes_on_alone(open_bench: Opener, qtbot: QtBot) -> None:
@@ -217,19 +219,18 @@ def test_rewinding_scrubs_both_and_a_branch_goes_on_alone(open_bench: Opener, qt
     learn(bench, qtbot, 300)
     pause(bench, qtbot)
     network = bench.grid.panels["network"]
-    assert network.twin is not None
     bench.rewinding.scrub(bench.timeline.track.last // 2)
     past = bench.bridge.tape(twin).at("network", bench.rewinding.step)
     assert past is not None
-    assert network.twin.payload is past.payload
+    assert network.twins["B"].payload is past.payload
     bench.rewinding.live()
-    assert network.twin.payload is next(f for f in bench.bridge.latest(twin) if f.view == "network").payload
+    assert network.twins["B"].payload is next(f for f in bench.bridge.latest(twin) if f.view == "network").payload
     bench.rewinding.scrub(bench.timeline.track.last // 2)
     former = bench.run
     bench.rewinding.branch()
     qtbot.waitUntil(lambda: bench.run != former and bench.ready, timeout=PATIENCE)
     assert not bench.twins.on
-    assert network.twin is None
+    assert network.twins == {}
     assert still_trains(bench, qtbot)
 
 
@@ -239,17 +240,17 @@ def test_a_twin_that_cannot_be_built_leaves_a_alone(
     bench = open_bench()
     compare(bench, qtbot)
     former = bench.run
-    monkeypatch.setattr(bench.twins.bar, "differences", lambda: {"width_1": 10**9})
+    monkeypatch.setattr(bench.twins.bar, "differences", lambda: [{"width_1": 10**9}])
     bench.restart()
     qtbot.waitUntil(lambda: bench.run != former and "B could not be built" in bench.trouble, timeout=PATIENCE)
-    assert all(panel.twin is None for panel in bench.grid.panels.values())
+    assert all(panel.twins == {} for panel in bench.grid.panels.values())
     assert still_trains(bench, qtbot)
     monkeypatch.undo()
     former = bench.run
     bench.restart()
     both_stand(bench, qtbot, former)
     assert bench.trouble == ""
-    assert bench.grid.panels["network"].twin is not None
+    assert list(bench.grid.panels["network"].twins) == ["B"]
 
 
 def test_the_button_and_the_key_of_the_window(open_window: Windows, qtbot: QtBot) -> None:
@@ -318,8 +319,8 @@ def test_asked_for_while_the_lab_is_being_built_it_begins_once_that_stands(open_
     bench = bench_of(window)
     assert not bench.ready
     qtbot.mouseClick(window.header.compare, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: bench.ready and bench.twins.run is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: bench.ready and bool(bench.twins.runs), timeout=PATIENCE)
     assert window.header.compare.isChecked()
     assert bench.twins.bar.isVisible()
     qtbot.mouseClick(window.header.compare, Qt.MouseButton.LeftButton)
-    assert bench.twins.run is None
+    assert bench.twins.runs == ()

@@ -144,7 +144,7 @@ def test_a_comparison_survives_a_broken_edit_and_ends_with_another_code(
 ) -> None:
     bench = bench_of(open_window("mine.one_neuron"))
     bench.twins.action.setChecked(True)
-    qtbot.waitUntil(lambda: bench.ready and bench.twins.run is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: bench.ready and bool(bench.twins.runs), timeout=PATIENCE)
     learn(bench, qtbot)
     run = bench.run
     save(folder / "one_neuron.py", FAILING)
