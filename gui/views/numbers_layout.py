@@ -196,6 +196,36 @@ def place(blocks: Sequence[Block], area: QRectF, room: Room) -> None:
         y += above + body + below
 
 
+@dataclass(frozen=True)
+class Arranged:
+    """One way to place the blocks."""
+
+    fits: bool
+    sizes: list[tuple[float, float]]
+    lines: list[list[int]]
+    heights: list[tuple[float, float, float]]
+    widths: list[float]
+
+    @property
+    def size(self) -> float:
+        """Of all bodies together, in square pixels."""
+        return sum(width * height for width, height in self.sizes)
+
+
+def _fitted(blocks: Sequence[Block], area: QRectF, room: Room, numbers: bool, least: float, breadth: float) -> Arranged:
+    """As large as they fit, in lines of at most that breadth; what does not fit is as small as can be."""
+    reach = max(area.width(), area.height())
+    while True:
+        reach *= 0.96
+        sizes = [block.size_for(reach, numbers) for block in blocks]
+        lines = _broken(blocks, sizes, breadth, room)
+        heights = [_line_height(line, sizes, blocks, room) for line in lines]
+        widths = [sum(room.width(blocks[i], sizes[i][0]) for i in line) + GAP * (len(line) - 1) for line in lines]
+        fits = sum(sum(parts) for parts in heights) <= area.height() and max(widths) <= area.width()
+        if fits or reach <= least:
+            return Arranged(fits, sizes, lines, heights, widths)
+
+
 def _broken(blocks: Sequence[Block], sizes: Sequence[tuple[float, float]], width: float, room: Room) -> list[list[int]]:
     """Which blocks stand in which line."""
     lines: list[list[int]] = [[]]
