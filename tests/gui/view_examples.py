@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import ziamath  # noqa: F401  here, since its import warns, and the typesetter's thread has it in the midst of a test
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 
 from engine import views
-from engine.diagrams import Graph, Lines
+from engine.diagrams import Formula, Graph, Lines
 from engine.payloads import (
     CanvasData,
     FieldData,
     FilmRow,
     FilmstripData,
+    FormulaData,
+    FormulaLine,
     GraphData,
     GraphEdge,
     GraphNode,
@@ -86,6 +89,7 @@ CANVAS = views.Canvas("Draw", help="h", size=28)
 FILM = views.Filmstrip("Denoising", help="h")
 TEXT = views.Text("Text", help="h")
 LINES = Lines("Lines", help="h")
+FORMULA = Formula("Formula", help="h")
 GRAPH = Graph("Graph", help="h")
 
 
@@ -175,6 +179,10 @@ EXAMPLES = {
         Lines("Lines", help="h", x_axis="x", y_axis="height"),
         lines_data(points=points_data(), cursor=0.3, spans=((0.5, 2.0, "far"),), marks=((0.0, "here"), (0.1, "there"))),
     ),
+    "formula": (
+        FORMULA,
+        FormulaData((FormulaLine(r"y = \sigma(w x + b)", "= 0.73", "one unit"), FormulaLine("x", "= 1", lit=True))),
+    ),
     "logarithmic lines": (
         Lines("Lines", help="h", log_x=True, log_y=True),
         LinesData((Line("loss", np.geomspace(1, 1e6, 50), np.geomspace(10, 0.1, 50)),)),
@@ -196,6 +204,18 @@ ODD = {
             cursor=NAN,
             spans=((NAN, 1.0, "x"), (-INF, INF, "all")),
             marks=((INF, "far"), (0.0, "")),
+        ),
+    ),
+    "no formula": (FORMULA, FormulaData(())),
+    "odd formulas": (
+        FORMULA,
+        FormulaData(
+            (
+                FormulaLine(""),
+                FormulaLine("\\frac{", "", lit=True),
+                FormulaLine("", "1\n2\n" + "3" * 300, "n" * 300),
+                FormulaLine("x + " * 80 + "y", "=", "wide"),
+            )
         ),
     ),
     "no place for a logarithm": (
