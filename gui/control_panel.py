@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from engine.data.catalogue import CATALOGUE
+from engine.data.columns import split_name
 from engine.hyperparameters import Hyperparameter, Value
 from engine.messages import LabInfo
 from gui import format
@@ -39,15 +40,17 @@ def dataset_title(name: str) -> str:
     """What a person calls a data set: its title in the catalogue, a file's name, or the name itself."""
     if name in CATALOGUE:
         return CATALOGUE[name].title
-    if "/" in name or "\\" in name or Path(name).suffix:
-        return Path(name).name
+    path, columns = split_name(name)
+    if "/" in path or "\\" in path or Path(path).suffix:
+        return " · ".join(filter(None, (Path(path).name, columns.label or columns.value)))
     return name[:1].upper() + name[1:].replace("_", " ").replace("-", " ")
 
 
 class DataChoice(QWidget):
     """Which data to learn from: the lab's sets, or the viewer's own."""
 
-    chosen = Signal(str)
+    chosen = Signal(str)  # one in the list
+    offered = Signal(str)  # a path
 
     def __init__(self, info: LabInfo) -> None:
         super().__init__()
@@ -89,9 +92,11 @@ class DataChoice(QWidget):
         name = self.combo.itemData(index)
         if name in (OPEN_FILE, OPEN_FOLDER):
             before = self._shown
-            name = self._ask(folder=name == OPEN_FOLDER)
+            path = self._ask(folder=name == OPEN_FOLDER)
             self.show_dataset(before)
-        if name and name != self._shown:
+            if path:
+                self.offered.emit(path)
+        elif name and name != self._shown:
             self.chosen.emit(name)
 
     def _ask(self, *, folder: bool) -> str:
@@ -155,7 +160,8 @@ class ControlPanel(QFrame):
     """Emits what the viewer chooses; `show_values` shows what is in force without emitting."""
 
     chosen = Signal(str, object)  # hyperparameter, value
-    dataset_chosen = Signal(str)
+    dataset_chosen = Signal(str)  # one in the list
+    data_offered = Signal(str)  # the path of the viewer's own, chosen or dropped
     action_pressed = Signal(str)
 
     def __init__(self) -> None:
@@ -196,6 +202,7 @@ class ControlPanel(QFrame):
         self.data = DataChoice(info) if info.datasets or info.accepts else None
         if self.data is not None:
             self.data.chosen.connect(self.dataset_chosen)
+            self.data.offered.connect(self.data_offered)
             column.addWidget(self.data)
         self.sections = self._sections(info)
         for section in self.sections:
@@ -306,7 +313,7 @@ class ControlPanel(QFrame):
 
     def dropEvent(self, event: QDropEvent) -> None:
         event.acceptProposedAction()
-        self.dataset_chosen.emit(event.mimeData().urls()[0].toLocalFile())
+        self.data_offered.emit(event.mimeData().urls()[0].toLocalFile())
 
     # ------------------------------------------------------------------ size
 

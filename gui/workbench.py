@@ -55,6 +55,7 @@ from gui.error_banner import ErrorBanner
 from gui.explain_panel import ExplainPanel
 from gui.flags import Flags
 from gui.lab_file import LabFile
+from gui.own_data import OwnData
 from gui.problems import Problems
 from gui.rewinding import Rewinding
 from gui.runs import Runs
@@ -103,7 +104,7 @@ class Workbench(QWidget):
         self._make_actions()
         self.file = LabFile(lab_id, self.code, self.code_action, self.problems, self.grid, self)
         self._connect()
-        self.twins = Twins(self)
+        self.twins, self.own_data = Twins(self), OwnData(self)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.runs.open_first(resume, values, dataset, seed)
 
@@ -147,8 +148,7 @@ class Workbench(QWidget):
         column.addWidget(self.banner)
         column.addWidget(self.pages, 1)
         self.toast = Toast(centre)
-        self.busy = BusyLine()
-        self.busy.setParent(centre)
+        self.busy = BusyLine(centre)
         self.busy.hide()
         self.explain, self.code = ExplainPanel(), CodeSide()
         self.side = QStackedWidget()
@@ -212,7 +212,6 @@ class Workbench(QWidget):
         runs.building.connect(self._show_busy.start)
         runs.settled.connect(self._show_values)
         controls.chosen.connect(self._choose)
-        controls.dataset_chosen.connect(runs.choose_dataset)
         controls.action_pressed.connect(lambda name: self._tell(lambda run: Act(run, name)))
         transport.play_pressed.connect(self.toggle_play)
         transport.step_pressed.connect(self.step_once)
@@ -234,7 +233,7 @@ class Workbench(QWidget):
         if self.runs.resumed is not None and not self.autosave.adopts(self.runs.resumed):
             self.saving.keep(event.run, self.runs.resumed)
         playing = play or self.transport.playing
-        self._stop_busy()
+        self.stop_busy()
         if self.grid.info != event.lab:
             self._build(event.lab)
         self.problems.over("open", "diverged", "step", "set", "edit", "action", "link")
@@ -270,14 +269,16 @@ class Workbench(QWidget):
         self.busy.raise_()
         self.transport.say("building…")
 
-    def _stop_busy(self) -> None:
+    def stop_busy(self) -> None:
+        """No run is being built any more."""
         self._show_busy.stop()
         self.busy.hide()
 
     def close_run(self) -> None:
         """End the run, and whatever is under way; nothing is heard of it any more."""
-        self._stop_busy()
+        self.stop_busy()
         self.problems.cancel()
+        self.own_data.close()
         self.autosave.close()
         self.runs.close()
 
@@ -350,10 +351,10 @@ class Workbench(QWidget):
     def _event_while_building(self, event: Event) -> None:
         match event:
             case NeedsData():
-                self._stop_busy()
+                self.stop_busy()
                 self.problems.needs_data(event)
             case Failed():
-                self._stop_busy()
+                self.stop_busy()
                 self.problems.not_built(self.file.located(event))
 
     def _event_of_run(self, event: Event) -> None:

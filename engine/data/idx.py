@@ -39,6 +39,18 @@ def read_idx(path: Path, axes: int) -> npt.NDArray[np.uint8]:
     return np.frombuffer(body, np.uint8).reshape(shape)
 
 
+def read_idx_start(path: Path, count: int) -> npt.NDArray[np.uint8]:
+    """The first `count` pictures (N, H, W) of an IDX file."""
+    try:
+        with path.open("rb") as file:
+            shape, stream = _open(path, file, 3)
+            body = stream.read(min(count, shape[0]) * math.prod(shape[1:]))
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path.name} cannot be read: {error}") from error
+    whole = len(body) // math.prod(shape[1:])
+    return np.frombuffer(body[: whole * math.prod(shape[1:])], np.uint8).reshape(whole, *shape[1:])
+
+
 def idx_shape(path: Path, axes: int) -> tuple[int, ...]:
     """The shape that an IDX file announces, without reading its numbers."""
     try:

@@ -155,21 +155,37 @@ def read_npz(path: Path, size: int) -> Raw:
         with zipfile.ZipFile(path) as archive:
             for role, name in names.items():
                 if name:
-                    loaded[role] = _read_array(archive, name)
+                    loaded[role] = read_array(archive, name)
     except DataError:  # Cancelled is one
         raise
     except Exception as error:  # as above
         raise DataError(f"{path.name} is damaged: {error}") from error
-    train, note = _as_bytes(path.name, names["train"], loaded["train"])
-    labels = _as_labels(path.name, names["labels"], loaded["labels"])
+    train, note = as_bytes(path.name, names["train"], loaded["train"])
+    labels = as_labels(path.name, names["labels"], loaded["labels"])
     if "test" not in loaded:
         return _joined(train, labels, None, None, *note)
-    test, _ = _as_bytes(path.name, names["test"], loaded["test"])
-    return _joined(train, labels, test, _as_labels(path.name, names["test labels"], loaded["test labels"]), *note)
+    test, _ = as_bytes(path.name, names["test"], loaded["test"])
+    return _joined(train, labels, test, as_labels(path.name, names["test labels"], loaded["test labels"]), *note)
 
 
-def _read_array(archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:
-    stored = next(n for n in (f"{name}.npy", name) if n in archive.NameToInfo)
+def _stored(archive: zipfile.ZipFile, name: str) -> str:
+    return next(n for n in (f"{name}.npy", name) if n in archive.NameToInfo)
+
+
+def read_array_start(archive: zipfile.ZipFile, name: str, count: int) -> npt.NDArray[Any]:
+    """The first `count` rows of an array, without the rest; all of it where it is stored column by column."""
+    with archive.open(_stored(archive, name)) as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, columns_first, dtype = read(file)
+        if not columns_first and shape:
+            rows = (min(count, shape[0]), *shape[1:])
+            return np.frombuffer(file.read(math.prod(rows) * dtype.itemsize), dtype).reshape(rows)
+    return read_array(archive, name)[:count]
+
+
+def read_array(archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:
+    stored = _stored(archive, name)
     with archive.open(stored) as file:
         return np.lib.format.read_array(_Reported(file, archive.getinfo(stored).file_size), allow_pickle=False)
 
@@ -187,7 +203,7 @@ class _Reported:
         return found
 
 
-def _as_labels(file: str, name: str, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def as_labels(file: str, name: str, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Labels (N,) of whole numbers or words; (N, 1) and one-hot (N, K) are understood too."""
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
@@ -202,7 +218,7 @@ def _as_labels(file: str, name: str, labels: npt.NDArray[Any]) -> npt.NDArray[An
     return labels
 
 
-def _as_bytes(file: str, name: str, images: npt.NDArray[Any]) -> tuple[Bytes, tuple[str, ...]]:
+def as_bytes(file: str, name: str, images: npt.NDArray[Any]) -> tuple[Bytes, tuple[str, ...]]:
     """Pictures of any common layout and range -> (N, H, W) in 0..255, with a note where the range was changed."""
     shape = images.shape
     if images.dtype.kind not in "biuf" or 0 in shape:
@@ -309,7 +325,7 @@ def _read_classes(
         for path in files:
             report(len(pictures), count)
             try:
-                pictures.append(_read_picture(path, size))
+                pictures.append(read_picture(path, size))
                 labels.append(name)
             except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
                 unreadable.append(f"{path.relative_to(root).as_posix()} ({error})")
@@ -318,7 +334,7 @@ def _read_classes(
     return np.stack(pictures), np.array(labels)
 
 
-def _read_picture(path: Path, size: int) -> Bytes:
+def read_picture(path: Path, size: int) -> Bytes:
     """The centre square of a picture, in grey, `size` × `size`; what is transparent becomes white."""
     from PIL import Image, ImageOps
 

@@ -128,8 +128,7 @@ class _Found:
         self.bad += 1
         self.bad_lines += lines
         if len(self.broken) < _KEPT_BROKEN:
-            cells = "1 cell" if row and len(row) == 1 else f"{len(row or ()):,} cells"
-            why = "its quotes are wrong" if row is None else f"{cells} instead of {self.width:,}"
+            why = "its quotes are wrong" if row is None else f"{_cells(len(row))} instead of {self.width:,}"
             why = "empty cells alone" if row and not any(cell.strip() for cell in row) else why
             self.broken.append(BrokenRow(line, why, delimiter.join(row or ())[:200]))
 
@@ -186,7 +185,7 @@ def _table(name: str, found: _Found, odd: int) -> Table:
     rows = [cells for _, cells in drawn]
     if total < 2 or total < broken:
         raise DataError(
-            f"{name} has {total:,} rows with the {len(names)} cells of its first line and {broken:,} "
+            f"{name} has {total:,} rows with {_cells(len(names))}, as its first line has, and {broken:,} "
             "with more or fewer; a line of headings and at least two rows of equal length are wanted"
         )
     if len(names) > MAX_COLUMNS:
@@ -230,6 +229,10 @@ def _table(name: str, found: _Found, odd: int) -> Table:
     if missing:
         notes.append(f"{missing:,} of {len(rows):,} rows lack a value in some column")
     return replace(table, notes=tuple(notes))
+
+
+def _cells(count: int) -> str:
+    return f"{count:,} cell{'' if count == 1 else 's'}"
 
 
 def _headings(first: list[str]) -> tuple[tuple[str, ...], bool]:

@@ -208,7 +208,7 @@ def test_infinite_and_odd_numbers_count_as_missing(tmp_path: Path) -> None:
         (b"  \n \n", "is empty"),
         (b"x,y\n", "has 0 rows"),
         (b"x,y\n1,2\n", "has 1 rows"),
-        (b"a title\nx,y\n1,2\n3,4\n", "0 rows with the 1 cells of its first line and 3 with more or fewer"),
+        (b"a title\nx,y\n1,2\n3,4\n", "0 rows with 1 cell, as its first line has, and 3 with more or fewer"),
         (b"a,b\nc,d\ne,f\n", "has no column of numbers among a, b"),
         ("x,y\n1,2\n3,4\n".encode("utf-16"), "is UTF-16"),
         (b"PK\x03\x04\0\0\0", "is not a text file"),

@@ -188,7 +188,7 @@ def test_a_file_can_be_dropped_where_the_lab_accepts_one(panel: ControlPanel, qt
     enter = QDragEnterEvent(QPoint(5, 5), *everything)
     panel.dragEnterEvent(enter)
     assert enter.isAccepted()
-    with qtbot.waitSignal(panel.dataset_chosen) as told:
+    with qtbot.waitSignal(panel.data_offered) as told:
         panel.dropEvent(QDropEvent(QPointF(5, 5), *everything))
     assert told.args == [str(file)]
     panel.build(lab(accepts=()))
