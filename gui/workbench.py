@@ -266,7 +266,6 @@ class Workbench(QWidget):
     def _start_busy(self) -> None:
         self.busy.setGeometry(0, self.pages.y(), self.pages.width(), 3)
         self.busy.show()
-        self.busy.raise_()
         self.transport.say("building…")
 
     def stop_busy(self) -> None:
