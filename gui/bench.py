@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gui.main_window import MainWindow
 
 ROUNDS = 3
+SCRUBBED = 10_000  # steps
 SECONDS = 4.0
 LABS = {"dense_network": 0.75, "lenet": 0.9, "vae": 0.9, "gpt": 0.9, "diffusion": 0.9}
 
@@ -206,6 +207,59 @@ def latency() -> Iterator[Result]:
     yield Result("input answered (p99, seconds)", p99, 0.05, False, detail)
 
 
+def scrub() -> Iterator[Result]:
+    """From setting a step, anywhere in 10,000 recorded ones of LeNet, until every view has been painted as it was: the
+    95th percentile, while training stands, and while it goes on (with the bar of any input then)."""
+    from PySide6.QtCore import QEvent, QObject
+
+    from engine.messages import Pause, Play
+
+    window = Window("lenet")
+    bench = window.workbench
+    run = bench.run
+    assert run is not None
+    bench.bridge.send(Play(run))
+    window.live(600.0, lambda: (bench.bridge.tape(run).span() or (0, 0))[1] >= SCRUBBED)
+    tape, views, chance = bench.bridge.tape(run), {n: p.view for n, p in bench.grid.panels.items()}, random.Random(0)
+    painted: set[QObject] = set()
+
+    class Painted(QObject):
+        def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+            if event.type() == QEvent.Type.Paint:
+                painted.add(watched)
+            return False
+
+    catcher = Painted()
+    for view in views.values():
+        view.installEventFilter(catcher)
+
+    def answers(count: int) -> list[float]:
+        times = []
+        for _ in range(count):
+            step = chance.randint(0, SCRUBBED)
+            frames = {view: tape.at(name, step) for name, view in views.items()}
+            fresh = {view for view, frame in frames.items() if frame and frame.payload is not view.payload}
+            painted.clear()
+            begun = time.perf_counter()
+            bench.timeline.scrubbed.emit(step)
+            while not fresh <= painted:
+                if time.perf_counter() - begun > 10:
+                    raise TimeoutError("a view was not painted")
+                window.app.processEvents()
+            times.append(time.perf_counter() - begun)
+        return sorted(times)
+
+    found = {" while it trains": answers(100)}
+    bench.bridge.send(Pause(run))
+    window.live(60.0, lambda: not bench.transport.playing)
+    found = {"": answers(300), **found}
+    window.close()
+    for (when, times), bar in zip(found.items(), (0.033, 0.05), strict=True):
+        p95 = times[int(0.95 * len(times))]
+        detail = f"{len(views)} views: median {1000 * median(times):.1f}, p95 {1000 * p95:.1f} ms"
+        yield Result(f"scrub{when} (p95, seconds)", p95, bar, False, detail)
+
+
 def growth() -> Iterator[Result]:
     """Draw time of the curves at 10 million points over 10 thousand."""
     import numpy as np
@@ -239,7 +293,7 @@ def growth() -> Iterator[Result]:
     yield Result("curves: 10 million over 10 thousand", many / few, 1.2, False, detail)
 
 
-BENCHMARKS = {"start": start, "watching": watching, "latency": latency, "growth": growth}
+BENCHMARKS = {"start": start, "watching": watching, "latency": latency, "scrub": scrub, "growth": growth}
 
 
 def main(argv: list[str]) -> int:

@@ -53,6 +53,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "watching": _lazy("session", "watching"),
     "pause": _lazy("session", "pause"),
     "growth": _lazy("session", "growth"),
+    "recording": _lazy("recording", "recording"),
+    "memory": _lazy("recording", "memory"),
     "open": _lazy("opening", "benchmark"),
     "dense": _lazy("dense", "benchmark"),
     "lenet": _lazy("peers", "lenet"),

@@ -40,6 +40,10 @@ class Client:
         for status in news.status:
             self.step = status.step
             self.steps_seen.append(status)
+        self.keep(news)
+
+    def keep(self, news: m.News) -> None:
+        """For those who want more of it."""
 
     def until(self, done: Callable[[], bool], seconds: float = 120.0) -> None:
         deadline, nap = time.perf_counter() + seconds, threading.Event()

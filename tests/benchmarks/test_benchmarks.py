@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from engine import benchmarks
-from engine.benchmarks import BENCHMARKS, peers, session
+from engine.benchmarks import BENCHMARKS, peers, recording, session
 from engine.discovery import built_in, load_lab
 from engine.lab import advance, start, views_of
 from engine.watch import render
@@ -24,9 +24,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("name", [name for name in BENCHMARKS if name != "growth"])  # which takes 200,000 steps
 def test_each_benchmark_gives_ratios(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (session, peers):
+    for module in (session, peers, recording):
         monkeypatch.setattr(module, "SECONDS", 0.2)
         monkeypatch.setattr(module, "ROUNDS", 1)
+    monkeypatch.setattr(recording, "STEPS", 2_000)
     results = list(BENCHMARKS[name](torch.device("cpu")))
     assert results
     for result in results:
