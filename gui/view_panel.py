@@ -203,7 +203,10 @@ class ViewPanel(QFrame):
         said = [self._said.get(view, "") for view in (self.view, *self.twins.values())]
         text = next(filter(None, said), "")
         if len({*filter(None, said)}) > 1:  # A | B | C, of each the last part, which tells most
-            text = " | ".join(each.rpartition(" · ")[2] or "–" for each in said)
+            heads, _, tails = zip(*(each.rpartition(" · ")[2].rpartition(" ") for each in said), strict=True)
+            alike = len({head for head, tail in zip(heads, tails, strict=True) if tail}) == 1  # "value 0.1 | 0.2"
+            ends = tails if alike else [each.rpartition(" · ")[2] for each in said]
+            text = f"{max(heads)} " * alike + " | ".join(end or "–" for end in ends)
         self.hint.keeps_end = bool(text)
         self.hint.setText(text or self.view.description.hint)
 

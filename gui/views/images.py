@@ -27,6 +27,7 @@ class ImagesView(ViewWidget):
 
     def __init__(self, description: Any, *, probes: bool = False, edits: bool = False) -> None:
         super().__init__(description, probes=probes, edits=edits)
+        self.aspect = 2.0 if description.columns >= 8 else 1.0
         self.tab = 0
         self.selected: tuple[int, int] | None = None  # group, picture
         self._hovered: tuple[int, int, int, int] | None = None  # group, picture, row and column of the pixel

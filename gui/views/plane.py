@@ -197,10 +197,11 @@ class Plane(ViewWidget):
         """Cross hairs where the pointer is in the view of another run."""
         if self.there is not None and self.following:
             x, y = self.to_pixels(np.array(self.there)).tolist()
-            painter.setPen(QPen(faded(theme.current().text, 0.6), 1))
-            area = self.plot()
-            painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
-            painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
+            look, area = theme.current(), self.plot()
+            for pen in (QPen(faded(look.panel, 0.7), 3), QPen(QColor(look.text), 1)):  # to be seen on every ground
+                painter.setPen(pen)
+                painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
+                painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
 
     def bounds(self) -> Bounds:
         """What of the plane is shown now."""
