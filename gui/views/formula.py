@@ -22,7 +22,7 @@ from gui.views.parts import faded, is_vector, paint_focus
 SET_AT = 24.0  # formulas are set at this size and scaled
 SIZES = (44, 40, 36, 33, 30, 27, 25, 23, 21, 19, 18, 17, 16, 15, 14, 13, 12, 11)
 NUMBERS, NOTE = 0.82, 0.7  # their sizes in those of the formulas
-IN_A_ROW = 0.66  # numbers stand behind their formula rather than below it, unless that made all smaller than this
+IN_A_ROW = 0.78  # numbers stand behind their formula rather than below it, unless that made all smaller than this
 LEFT, RIGHT, EDGE = 14.0, 14.0, 6.0  # free beside the text, for the bar of what is lit; and the margin all around
 FORMULA, FIGURES, WORDS = range(3)
 

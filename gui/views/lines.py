@@ -41,7 +41,8 @@ class LinesView(LinesFrame):
 
     def _show(self, first: float, last: float) -> None:
         """Show a range of x, within what there is."""
-        axis = Axis(*self.x_range(), 0.0, 1.0, log=self.description.log_x)
+        whole: tuple[float, float] = self.joint.get("x") or self.x_range()
+        axis = Axis(*whole, 0.0, 1.0, log=self.description.log_x)
         a, b = axis.pixel(first), axis.pixel(last)
         if b - a >= 1:
             return self.reset_view()

@@ -21,6 +21,7 @@ from gui.views.parts import faded, is_vector, paint_focus, small
 from gui.views.plane import Sprites
 from gui.views.points import NAMED, SHADES
 from gui.views.scales import Axis, room_for
+from gui.views.shared import Scales
 
 DRAW = "Draw a function here with the mouse"
 END_LABELS = 7  # up to so many lines have their names at their ends
@@ -79,6 +80,27 @@ class LinesFrame(ViewWidget):
 
     def _changed(self) -> None:
         self._version += 1
+        self.update()
+
+    def scales(self) -> Scales:
+        if self.empty():
+            return {}
+        x = self.x_range()
+        return {"x": x, "y": self.y_range(*x)}
+
+    def share_scales(self, scales: Scales) -> None:
+        if scales != self.joint:
+            super().share_scales(scales)
+            self._changed()
+
+    def place(self) -> Any:
+        return self._cross, self.zoomed
+
+    def point(self, place: Any) -> None:
+        self._cross, zoomed = place
+        if zoomed != self.zoomed:
+            self.zoomed, self._range_y = zoomed, None
+            self._version += 1
         self.update()
 
     def payload_hint(self) -> str:
@@ -202,8 +224,8 @@ class LinesFrame(ViewWidget):
         """Scale and place all that is drawn."""
         data, metrics, width, height = self.payload, font_metrics, self.width(), self.height()
         line = metrics.height()
-        first, last = self.zoomed or self.x_range()
-        low, high = self.y_range(first, last)
+        first, last = self.zoomed or self.joint.get("x") or self.x_range()
+        low, high = self.joint.get("y") or self.y_range(first, last)
         self._y = Axis(low, high, 1.0, 0.0, log=self.description.log_y)
         self._entries = self.entries()
         strokes = [entry for entry in self._entries if paint.has_value(entry)]
@@ -251,7 +273,7 @@ class LinesFrame(ViewWidget):
     def _end_near(self, last: float, reach: float) -> bool:
         """Whether all lines end near the right edge, where their names would stand."""
         ends = [line.x[np.isfinite(line.y)] for line in self._named()]
-        return all(len(x) and (self.description.log_x or x.max() >= last - reach) for x in ends)
+        return all(not len(x) or self.description.log_x or x.max() >= last - reach for x in ends)
 
     # ------------------------------------------------------------------------------------------------- painting
 

@@ -27,14 +27,21 @@ SMOOTH_BAND = 400  # corners from which on a band is drawn without smooth edges
 FAR = 1e5  # pixels: what lies further off is drawn there
 
 
-def thinned(x: Array, y: Array) -> Array:
-    """(K, 2): a line that looks the same, with first, least, greatest and last place of each pixel column."""
-    if len(x) < CROWD * max(abs(x[-1] - x[0]), 1.0):
-        return np.column_stack((x, y))
-    starts = np.flatnonzero(np.diff(np.floor(x), prepend=-np.inf))
-    ends = np.append(starts[1:], len(x)) - 1
-    heights = (y[starts], np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts), y[ends])
-    return np.column_stack((np.repeat(x[starts], 4), np.column_stack(heights).ravel()))
+def crowded(x: Array) -> bool:
+    """Whether a line has far more samples than pixels to be drawn on."""
+    return len(x) >= CROWD * max(abs(float(x[-1] - x[0])), 1.0)
+
+
+def envelope(x: Array, y: Array) -> tuple[Array, Array, Array]:
+    """Of each pixel column that a line passes: both its sides, the least and the greatest y, the next column's first
+    included, so that the columns hang together. All (2 K,)."""
+    columns = np.floor(x)
+    starts = np.flatnonzero(np.diff(columns, prepend=-np.inf))
+    after = y[np.append(starts[1:], len(y) - 1)]
+    low = np.minimum(np.minimum.reduceat(y, starts), after)
+    high = np.maximum(np.maximum.reduceat(y, starts), after)
+    sides = np.column_stack((columns[starts], columns[starts] + 1)).ravel()
+    return sides, low.repeat(2), high.repeat(2)
 
 
 def value_at(line: Line, x: float) -> float:
@@ -135,7 +142,11 @@ def band(painter: QPainter, line: Line, colour: QColor, x_axis: Axis, y_axis: Ax
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(faded(colour, 0.2))
     for piece in finite_pieces(x + low + high):
-        edge = np.concatenate((thinned(x[piece], low[piece]), thinned(x[piece], high[piece])[::-1]))
+        at, below, above = x[piece], low[piece], high[piece]
+        if crowded(at):
+            at, _, below = envelope(at, below)  # downwards pixels count up
+            _, above, _ = envelope(x[piece], above)
+        edge = np.concatenate((np.column_stack((at, below)), np.column_stack((at, above))[::-1]))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, len(edge) < SMOOTH_BAND)
         painter.drawPolygon(polygon(edge))
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -151,8 +162,19 @@ def stroke(painter: QPainter, x: Array, y: Array, pen: QPen) -> None:
             painter.setBrush(pen.color())
             painter.drawEllipse(QPointF(float(x[piece.start]), float(y[piece.start])), 1.4, 1.4)
             painter.setBrush(Qt.BrushStyle.NoBrush)
+        elif crowded(x[piece]):  # filled, since stroking a thousand zigzags takes too long
+            at, above, below = envelope(x[piece], y[piece])
+            half = pen.widthF() / 2
+            edge = np.concatenate((np.column_stack((at, above - half)), np.column_stack((at, below + half))[::-1]))
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(pen.color())
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+            painter.drawPolygon(polygon(edge))
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(pen)
         else:
-            painter.drawPolyline(polygon(thinned(x[piece], y[piece])))
+            painter.drawPolyline(polygon(np.column_stack((x[piece], y[piece]))))
 
 
 # ----------------------------------------------------------------------------------------------- around the plot

@@ -14,7 +14,8 @@ from view_examples import KEY, LEFT, LINES, NAN, click, drag, hover, lines_data,
 from engine.diagrams import Lines
 from engine.payloads import Line, LinesData, PointPick, PointsData, Stroke
 from gui import theme
-from gui.views.lines_paint import place_captions, reading, thinned, value_at
+from gui.views.lines_paint import crowded, envelope, place_captions, reading, value_at
+from gui.views.shared import common
 
 RIGHT = Qt.MouseButton.RightButton
 X = np.linspace(-1.0, 1.0, 201)
@@ -212,15 +213,18 @@ def test_captions_do_not_overlap(show):
             assert all(not left <= x <= right for left, right in ends)
 
 
-def test_thinning_keeps_what_can_be_seen():
+def test_thousands_of_samples_keep_their_extremes(show):
     x = np.linspace(0, 100, 50_000)
     y = np.random.default_rng(0).normal(size=50_000)
     y[12_345] = 99.0
-    kept = thinned(x, y)
-    assert len(kept) < 500
-    assert kept[:, 1].max() == 99.0
-    assert kept[0].tolist() == [x[0], y[0]]
-    assert kept[-1, 1] == y[-1]
+    assert crowded(x)
+    assert not crowded(x[::600])
+    columns, low, high = envelope(x, y)
+    assert len(columns) == 202
+    assert (low.min(), high.max()) == (y.min(), 99.0)
+    assert all(a <= b for a, b in zip(low[1:], high[:-1], strict=True))  # the columns hang together
+    view = show(LINES, LinesData((Line("noise", x, y),)))
+    assert inked(view, at(view, x[12_345], 98.0), theme.current().classes[0])
 
 
 def test_values_between_samples():
@@ -252,3 +256,21 @@ def test_hovering_reads_off_without_a_cursor(show):
     QTest.keyClick(view, KEY.Key_Escape)
     assert view._cross is None
     assert view.hit(QPointF(0, 0)) == -1
+
+
+def test_runs_that_are_compared_share_scales_and_pointer(show):
+    view, other = show(LINES, LinesData((Line("f", X, X),))), show(LINES, LinesData((Line("f", 2 * X, 9 * X),)))
+    view.share_scales(common([view.scales(), other.scales()]))
+    view.grab()
+    assert (view._x.low, view._x.high) == (-2, 2)
+    assert view._y.high > 9
+    other.zoom(2.0)
+    hover(other, at(other, 0.5, 0.0))
+    view.follow(other.place())
+    view.grab()
+    assert view._cross == other._cross is not None
+    assert (view._x.low, view._x.high) == (pytest.approx(-1), pytest.approx(1))
+    view.share_scales({})
+    view.point((None, None))
+    view.grab()
+    assert view._y.high < 2
