@@ -111,9 +111,9 @@ class TableView(ViewWidget):
         head.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         self.table.setSortingEnabled(True)
         self.table.activated.connect(self._picked)
-        self.table.selectionModel().selectionChanged.connect(lambda *_: self._looked())
-        self.table.verticalScrollBar().valueChanged.connect(lambda _: self._looked())
-        head.sortIndicatorChanged.connect(lambda *_: self._looked())
+        self.table.selectionModel().selectionChanged.connect(lambda *_: self.tell_place())
+        self.table.verticalScrollBar().valueChanged.connect(lambda _: self.tell_place())
+        head.sortIndicatorChanged.connect(lambda *_: self.tell_place())
         copy = QAction("Copy", self.table)
         copy.setShortcut(QKeySequence(QKeySequence.StandardKey.Copy))
         copy.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
@@ -140,11 +140,6 @@ class TableView(ViewWidget):
             for row in rows:
                 self.table.selectRow(row)
         self.table.verticalScrollBar().setValue(top)
-
-    def _looked(self) -> None:
-        """The table's own keys and mouse changed what is chosen: its events are not this widget's."""
-        if self.table.hasFocus() or self.table.underMouse():
-            self.tell_place()
 
     def take(self, payload: TableData) -> None:
         fresh = payload.columns != self._model.table.columns
