@@ -15,6 +15,7 @@ from gui.views.base import ViewWidget
 from gui.views.numbers_layout import LEAST_TEXT, Block, Lens, Room, measure, parsed, place, plain
 from gui.views.numbers_paint import NumbersPainter
 from gui.views.parts import paint_focus, small
+from gui.views.shared import Scales
 
 Cell = tuple[int, int, int]  # grid, row, column
 STEPS = {
@@ -150,7 +151,27 @@ class NumbersView(ViewWidget):
         return rows
 
     def limits(self, grid: Grid) -> tuple[float, float]:
-        """The range of the colours of an array: its own, unless the description fixes it."""
+        """The range of the colours of an array, the same in all runs that are compared."""
+        return self.joint.get(grid.name) or self._own_limits(grid)
+
+    def scales(self) -> Scales:
+        return {block.grid.name: self._own_limits(block.grid) for block in self.blocks}
+
+    def share_scales(self, scales: Scales) -> None:
+        if scales != self.joint:
+            self.brush.forget()
+        super().share_scales(scales)
+
+    def place(self) -> Any:
+        return self.hovered, self.selected, self.lens
+
+    def point(self, place: Any) -> None:
+        self.hovered, self.selected = (cell if cell is not None and self._has(cell) else None for cell in place[:2])
+        self.lens = place[2]
+        self.update()
+
+    def _own_limits(self, grid: Grid) -> tuple[float, float]:
+        """Its own, unless the description fixes it."""
         low, high = colour.limits(grid.values, self.description.colour)
         low = low if self.description.low is None else self.description.low
         high = high if self.description.high is None else self.description.high

@@ -97,7 +97,7 @@ class Block:
         """Width and height of a cell where the text's size is 1: narrow in large arrays, square in pictures."""
         if self.small:
             return max(self.widest + PAD, LINE), LINE
-        wide, high = max(self.widest + PAD / 2, LINE * 0.8), LINE * 0.8
+        wide, high = max(self.widest + PAD / 3, LINE * 0.8), LINE * 0.8
         return wide, wide if min(self.shape) >= 8 else high
 
     def size_for(self, reach: float, numbers: bool) -> tuple[float, float]:
@@ -181,7 +181,7 @@ def place(blocks: Sequence[Block], area: QRectF, room: Room) -> None:
         in_lines = _fitted(blocks, area, room, numbers, least, area.width())
         in_one = _fitted(blocks, area, room, numbers, least, math.inf)
         # an equation is best read in one line, though it be smaller
-        chosen = in_one if in_one.fits and in_one.size >= 0.4 * in_lines.size else in_lines
+        chosen = in_one if in_one.fits and in_one.size >= 0.5 * in_lines.size else in_lines
         if chosen.fits:
             break
     sizes, lines, heights, widths = chosen.sizes, chosen.lines, chosen.heights, chosen.widths
@@ -216,7 +216,7 @@ def _fitted(blocks: Sequence[Block], area: QRectF, room: Room, numbers: bool, le
     """As large as they fit, in lines of at most that breadth; what does not fit is as small as can be."""
     reach = max(area.width(), area.height())
     while True:
-        reach *= 0.96
+        reach *= 0.97
         sizes = [block.size_for(reach, numbers) for block in blocks]
         lines = _broken(blocks, sizes, breadth, room)
         heights = [_line_height(line, sizes, blocks, room) for line in lines]

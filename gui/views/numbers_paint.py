@@ -13,7 +13,7 @@ from engine.payloads import Array
 from gui import colour, theme
 from gui.views.field import soft_table
 from gui.views.numbers_layout import BRACKET, LEAST_TEXT, LINE, MOST_TEXT, Block, neighbourhood, outline, texts
-from gui.views.parts import draw_lines, faded, pack_rgb, small
+from gui.views.parts import draw_lines, faded, pack_rgb, paint_tag, small
 from gui.views.pixels import MISSING, to_image
 
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ class NumbersPainter:
                 self._paint_lens(painter)
             else:
                 self._frame(painter, view.cell_area(view.hovered), False)
+                if view.following:  # no pointer is here to tell it
+                    painter.setFont(small(view.font()))
+                    paint_tag(painter, view.cell_area(view.hovered).center(), view.rect(), [view.told(view.hovered)])
 
     def words(self, values: Array, limits: tuple[float, float]) -> Array:
         """(R, C) numbers to packed colours."""
@@ -253,7 +256,7 @@ class NumbersPainter:
         high, title = metrics.height() + 6, view.told(view.hovered)
         width = max(wide * part.shape[1], metrics.horizontalAdvance(title)) + 16
         height = high * part.shape[0] + metrics.height() + 18
-        at = view.pointer
+        at = view.cell_area(view.hovered).center() if view.following else view.pointer
         x = at.x() + 16 if at.x() + 20 + width < view.width() else at.x() - 16 - width
         y = at.y() + 16 if at.y() + 20 + height < view.height() else at.y() - 16 - height
         x, y = min(max(x, 2.0), view.width() - width - 2), min(max(y, 2.0), view.height() - height - 2)

@@ -3,48 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPixmap, QRadialGradient
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPixmap
 
 from engine.payloads import Array, PointPick, SurfaceData
 from gui import theme
 from gui.format import number
 from gui.views.base import ViewWidget
-from gui.views.parts import Chip, ChipRow, draw_lines, faded, is_vector, line_height, paint_focus, polygon, small
-from gui.views.surface_paint import Camera, Ground
+from gui.views.parts import Chip, ChipRow, faded, is_vector, line_height, paint_focus, polygon, small
+from gui.views.shared import Scales
+from gui.views.surface_paint import Camera, Ground, span_of
+from gui.views.surface_trails import Trail, laid, paint_end, paint_trails, seat
 
 KEYS = "drag turns · wheel zooms · Shift+arrows turn, + and − zoom, Home resets"
-MOST = 500  # steps of a trail that are drawn: of more, evenly many are left out
-FINE = 0.025  # a trail follows the surface in pieces of this share of it
 TURN = 6.0  # degrees a key turns
-
-
-@dataclass
-class Trail:
-    """A path cut to the extent: pieces in the box (N, 2, 3), and where it is now (or where it left, and which way)."""
-
-    name: str
-    tint: QColor
-    pieces: Array
-    end: Array | None
-    way: Array | None = None  # (2,) in shares: set where the path has left
-
-
-def inside(path: Array) -> tuple[Array, Array, Array]:
-    """The parts of the steps of (K, 2) shares that lie within 0..1: from, to, and which steps they are."""
-    begin, along = path[:-1], path[1:] - path[:-1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        first, second = (0 - begin) / along, (1 - begin) / along
-        still, within = along == 0, (begin >= 0) & (begin <= 1)
-        enter = np.where(still, np.where(within, -np.inf, np.inf), np.minimum(first, second)).max(axis=1, initial=0)
-        leave = np.where(still, np.where(within, np.inf, -np.inf), np.maximum(first, second)).min(axis=1, initial=1)
-        kept = np.flatnonzero(leave > enter)
-    begin, along = begin[kept], along[kept]
-    return begin + along * enter[kept, None], begin + along * leave[kept, None], kept
 
 
 class SurfaceView(ViewWidget):
@@ -55,9 +30,12 @@ class SurfaceView(ViewWidget):
         self.setAccessibleDescription(f"{description.help} Keys: {KEYS}.".strip())
         self.camera = Camera()
         self.ground: Ground | None = None
+        self.span = 0.0, 1.0  # of the heights
+        self.pointer: tuple[float, float] | None = None  # the place of the plane that is pointed at
         self.unseen: set[str] = set()  # trails that the viewer has put away
         self.legend = ChipRow(self)
         self._names: tuple[str, ...] = ()
+        self._made_of: tuple[Array, Any] | None = None  # what the ground shows
         self._picture: QPixmap | None = None
         self._drawn: tuple[Any, ...] = ()  # what the picture shows
         self._press: QPointF | None = None
@@ -67,18 +45,37 @@ class SurfaceView(ViewWidget):
     # ------------------------------------------------------------------------------------------ payload
 
     def take(self, payload: SurfaceData) -> None:
-        shown = self.ground_of
+        shown = self._made_of
         if shown is None or shown[1] != payload.extent or not np.array_equal(shown[0], payload.values, equal_nan=True):
-            self.ground_of = payload.values, payload.extent
-            self.ground = Ground(payload.values, payload.extent, self.description.log)
-            self._drawn = ()
+            self._made_of = payload.values, payload.extent
+            self.span, self.ground = span_of(payload.values), None
         names = self.names()
         if names != self._names:
             self._names = names
             self._make_legend()
         self.update()
 
-    ground_of: tuple[Array, Any] | None = None  # what the ground was made of
+    def scales(self) -> Scales:
+        return {} if self.payload is None else {"heights": self.span}
+
+    def share_scales(self, scales: Scales) -> None:
+        if scales.get("heights") != self.joint.get("heights"):
+            self.ground = None
+        super().share_scales(scales)
+
+    def place(self) -> Any:
+        return self.camera, self.pointer
+
+    def point(self, place: Any) -> None:
+        self.camera, self.pointer = place
+        ground = self.aim()
+        if self.pointer is None or ground is None:
+            self.say("")
+        else:
+            u, v = ground.to_shares(np.array(self.pointer))
+            inside = 0 <= u <= 1 and 0 <= v <= 1
+            self.say(f"{self._height_name()} {number(ground.height(float(ground.share_at(u, v))))}" if inside else "")
+        self.update()
 
     def names(self) -> tuple[str, ...]:
         """What the trails are called."""
@@ -115,7 +112,7 @@ class SurfaceView(ViewWidget):
         self.legend.setVisible(bool(self.legend.chips) and self.height() >= 120)
 
     def clear(self) -> None:
-        self.ground, self.ground_of, self._drawn, self._names = None, None, (), ()
+        self.ground, self._made_of, self._names, self.pointer = None, None, (), None
         self.legend.fill([])
         super().clear()
 
@@ -164,8 +161,12 @@ class SurfaceView(ViewWidget):
 
     def aim(self) -> Ground | None:
         """The ground, seen as the view now is."""
-        if self.ground is not None:
-            self.ground.look_from(self.camera, self.area())
+        if self.payload is None:
+            return None
+        if self.ground is None:
+            span = self.joint.get("heights", self.span)
+            self.ground, self._drawn = Ground(self.payload.values, self.payload.extent, self.description.log, span), ()
+        self.ground.look_from(self.camera, self.area())
         return self.ground
 
     def paintEvent(self, event: Any) -> None:
@@ -194,118 +195,29 @@ class SurfaceView(ViewWidget):
         painter.setFont(small(self.font()))
         trails = [trail for trail in self.trails() if trail.name not in self.unseen]
         self._paint_marks(painter, ground)
-        self._paint_trails(painter, ground, trails)
+        paint_trails(painter, ground, trails, 2.4 if self.labelled() else 1.8)
         self._paint_cursor(painter, ground)
-        labels = [self._paint_end(painter, ground, trail) for trail in trails]
+        if self.following and self.pointer is not None:
+            self._paint_pointer(painter, ground, self.pointer)
+        radius = min(max(4.5, 0.016 * min(self.width(), self.height() * 1.5)), 9.0)
+        labels = [paint_end(painter, ground, trail, radius) for trail in trails]
         self._paint_labels(painter, ground, [label for label in labels if label is not None])
         paint_focus(painter, self)
         painter.end()
 
     def trails(self) -> list[Trail]:
         """The paths, cut to the surface and laid on it."""
-        assert self.ground is not None
+        ground = self.aim()
+        assert ground is not None
         return [
-            self._trail(self.ground, name, self.tint(index), path)
+            laid(ground, name, self.tint(index), path)
             for index, (name, path) in enumerate(zip(self.names(), self.payload.paths, strict=True))
             if path.shape[1:] == (2,)
         ]
 
-    def _trail(self, ground: Ground, name: str, tint: QColor, path: Array) -> Trail:
-        if len(path) > MOST:
-            path = path[np.linspace(0, len(path) - 1, MOST).round().astype(int)]
-        shares = ground.to_shares(path).clip(-1e6, 1e6)
-        finite = np.isfinite(shares).all(axis=1)
-        broken = bool(len(shares)) and not finite[-1]
-        shares = shares[finite]
-        empty = np.zeros((0, 2, 3))
-        if not len(shares):
-            return Trail(name, tint, empty, None)
-        begin, end, steps = inside(shares)
-        # each part in so many pieces that it follows the surface
-        count = np.ceil(np.abs(end - begin).max(axis=1) / FINE).clip(1, 60).astype(int)
-        which = np.repeat(np.arange(len(begin)), count)
-        order = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
-        one, two = ((order + k) / count[which] for k in (0, 1))
-        pieces = np.stack([begin[which] + (end - begin)[which] * share[:, None] for share in (one, two)], axis=1)
-        here = shares[-1]
-        if broken or (here < 0).any() or (here > 1).any():
-            if not len(end):
-                return Trail(name, tint, empty, None)
-            way = shares[steps[-1] + 1] - shares[steps[-1]]
-            return Trail(name, tint, ground.on(pieces), end[-1].clip(0, 1), way)
-        return Trail(name, tint, ground.on(pieces), here)
-
-    def _paint_trails(self, painter: QPainter, ground: Ground, trails: list[Trail]) -> None:
-        width = 2.4 if self.labelled() else 1.8
-        halo = QColor("#0b0d12")
-        for trail in trails:
-            pixels, _ = ground.pixels(trail.pieces)
-            kept = np.isfinite(pixels).all(axis=(1, 2))
-            pixels = pixels[kept].reshape(-1, 4)
-            behind = ground.hidden(trail.pieces[kept].mean(axis=1)) if len(pixels) else np.zeros(0, np.bool_)
-            cap = Qt.PenCapStyle.RoundCap
-            painter.setPen(QPen(faded(trail.tint, 0.35), width - 0.8, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap))
-            draw_lines(painter, pixels[behind])
-            painter.setPen(QPen(halo, width + 1.6, Qt.PenStyle.SolidLine, cap))
-            draw_lines(painter, pixels[~behind])
-            painter.setPen(QPen(trail.tint.lighter(112), width, Qt.PenStyle.SolidLine, cap))
-            draw_lines(painter, pixels[~behind])
-
-    def _seat(self, ground: Ground, uv: Array) -> tuple[QPointF, bool] | None:
-        """Where a place of the surface is seen, and whether a hill hides it."""
-        place = ground.on(np.asarray(uv, np.float64)[None])
-        if not np.isfinite(place).all():
-            return None
-        x, y = ground.pixels(place)[0][0].tolist()
-        return QPointF(x, y), bool(ground.hidden(place + np.array([0, 0, 0.03]))[0])
-
-    def _paint_end(self, painter: QPainter, ground: Ground, trail: Trail) -> tuple[QPointF, str, QColor] | None:
-        """The ball where a path is now, or an arrow where it has left; returns what is to be written there."""
-        found = None if trail.end is None else self._seat(ground, trail.end)
-        if found is None or trail.end is None:
-            return None
-        at, behind = found
-        painter.save()
-        painter.setOpacity(0.45 if behind else 1.0)
-        if trail.way is not None:
-            self._paint_leaving(painter, ground, trail, at)
-        else:
-            radius = min(max(4.5, 0.016 * min(self.width(), self.height() * 1.5)), 9.0)
-            at -= QPointF(0, 0.6 * radius)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(faded("#000000", 0.0 if behind else 0.35))
-            painter.drawEllipse(at + QPointF(0, 0.8 * radius), radius, radius * 0.5)
-            shine = QRadialGradient(at - QPointF(0.35, 0.4) * radius, 1.5 * radius)
-            shine.setColorAt(0, QColor("#ffffff"))
-            shine.setColorAt(0.25, trail.tint.lighter(125))
-            shine.setColorAt(1, trail.tint.darker(170))
-            painter.setPen(QPen(trail.tint if behind else QColor("#0b0d12"), 2 if behind else 1))
-            painter.setBrush(trail.tint if behind else shine)
-            painter.drawEllipse(at, radius, radius)
-        painter.restore()
-        text = f"{trail.name or 'path'} left the picture" if trail.way is not None else trail.name
-        return (at, text, trail.tint) if text else None
-
-    def _paint_leaving(self, painter: QPainter, ground: Ground, trail: Trail, at: QPointF) -> None:
-        assert trail.end is not None
-        assert trail.way is not None
-        here = ground.on(trail.end[None])[0]
-        along = trail.way / max(float(np.abs(trail.way).max()), 1e-12) * 0.1
-        there = here + np.array([2 * along[0] * ground.half[0], 2 * along[1] * ground.half[1], 0])
-        step = ground.pixels(there[None])[0][0] - (at.x(), at.y())
-        length = float(np.hypot(*step))
-        unit = step / length if length > 1e-6 else np.array([1.0, 0.0])
-        across = np.array([-unit[1], unit[0]])
-        start = np.array([at.x(), at.y()])
-        head = start + unit * 20
-        for ink, width in ((QColor("#0b0d12"), 4.0), (trail.tint.lighter(112), 2.2)):
-            painter.setPen(QPen(ink, width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin))
-            barbs = [[*head, *(head - unit * 8 + across * 5)], [*head, *(head - unit * 8 - across * 5)]]
-            draw_lines(painter, np.array([[*start, *head], *barbs]))
-
     def _paint_marks(self, painter: QPainter, ground: Ground) -> None:
         for x, y, _ in self.payload.marks:
-            found = self._seat(ground, ground.to_shares(np.array([x, y])))
+            found = seat(ground, ground.to_shares(np.array([x, y])))
             if found is None:
                 continue
             at, behind = found
@@ -331,13 +243,21 @@ class SurfaceView(ViewWidget):
             painter.drawPolyline(line)
         painter.setBrush(Qt.BrushStyle.NoBrush)
 
+    def _paint_pointer(self, painter: QPainter, ground: Ground, pointer: tuple[float, float]) -> None:
+        """The place that is pointed at in the view of another run."""
+        found = seat(ground, ground.to_shares(np.array(pointer)))
+        if found is not None:
+            for ink, width in (("#0b0d12", 3.4), ("#ffffff", 1.6)):
+                painter.setPen(QPen(QColor(ink), width))
+                painter.drawEllipse(found[0], 5, 5)
+
     def _paint_labels(self, painter: QPainter, ground: Ground, labels: list[tuple[QPointF, str, QColor]]) -> None:
         """Names beside balls, then beside marks, none over another: what finds no room is left out."""
         look, metrics = theme.current(), QFontMetricsF(painter.font())
         wanted = [(at, text, tint, 11.0) for at, text, tint in labels]
         if self.labelled():
             for x, y, name in self.payload.marks:
-                found = self._seat(ground, ground.to_shares(np.array([x, y])))
+                found = seat(ground, ground.to_shares(np.array([x, y])))
                 if found is not None and name and not found[1]:
                     wanted.append((found[0], name, QColor(), 8.0))
         taken = [QRectF(at.x() - 6, at.y() - 6, 12, 12) for at, *_ in wanted]
@@ -395,6 +315,7 @@ class SurfaceView(ViewWidget):
         if self.payload is None:
             return
         found = self.place_at(at)
+        self.pointer = None if found is None else (found[0], found[1])
         if found is None:
             self.say(KEYS)
             return
@@ -403,8 +324,11 @@ class SurfaceView(ViewWidget):
         d = self.description
         self.say(
             f"{d.x_axis or 'x'} {found[0]:.{min(digits[0], 6)}f} · {d.y_axis or 'y'} {found[1]:.{min(digits[1], 6)}f}"
-            f" · {d.z_axis or 'height'} {number(found[2])}"
+            f" · {self._height_name()} {number(found[2])}"
         )
+
+    def _height_name(self) -> str:
+        return self.description.z_axis or "height"
 
     def mouseReleaseEvent(self, event: Any) -> None:
         if event.button() != Qt.MouseButton.LeftButton or self._press is None:
@@ -420,6 +344,7 @@ class SurfaceView(ViewWidget):
             self.reset_view()
 
     def leaveEvent(self, event: QEvent) -> None:
+        self.pointer = None
         self.say("")
 
     def wheelEvent(self, event: Any) -> None:

@@ -56,18 +56,21 @@ def resampled(values: Array, most: int) -> Array:
     return values
 
 
-class Ground:
-    """The surface within its box, seen by a camera, within an area of pixels."""
+def span_of(values: Array) -> tuple[float, float]:
+    """From the lowest to the highest height; something that can be divided by."""
+    low, high = colour.limits(values.astype(np.float64), "viridis")
+    low, high = max(low, -1e300), min(high, 1e300)
+    return low, high if high - low > 1e-12 * abs(low) else low + max(1.0, 1e-3 * abs(low))
 
-    def __init__(self, values: Array, extent: tuple[float, ...], log: bool) -> None:
+
+class Ground:
+    """The surface within its box, seen by a camera, within an area of pixels. `span` are the heights of its range."""
+
+    def __init__(self, values: Array, extent: tuple[float, ...], log: bool, span: tuple[float, float]) -> None:
         self.heights = resampled(values, QUADS + 1)  # (R, C), row 0 at the largest y
-        finite = self.heights[np.isfinite(self.heights)]
-        self.lowest = float(finite.min()) if finite.size else 0.0
-        self.log = log
-        if log:
-            self.heights = np.log1p(self.heights - self.lowest)
-        self.low, self.high = colour.limits(self.heights, "viridis")
-        self.shares = (self.heights - self.low) / (self.high - self.low)
+        self.lowest, self.log = span[0], log
+        self.low, self.high = (0.0, float(np.log1p(span[1] - span[0]))) if log else span
+        self.shares = self._to_shares(self.heights)
         x0, x1, y0, y1 = (value if math.isfinite(value) else 0.0 for value in extent)
         self.extent = x0, x1 if x1 != x0 else x0 + 1.0, y0, y1 if y1 != y0 else y0 + 1.0
         across, along = abs(self.extent[1] - x0), abs(self.extent[3] - y0)
@@ -77,11 +80,15 @@ class Ground:
         self._contours = self._levels(resampled(values, FINER))
         self.look_from(Camera(), QRectF(0, 0, 100, 100))
 
-    def _levels(self, heights: Array) -> list[tuple[float, Array]]:
-        """The lines of equal height on the floor, in the box (K, 2, 3), by their share."""
+    def _to_shares(self, heights: Array) -> Array:
         if self.log:
             heights = np.log1p(np.maximum(heights - self.lowest, 0.0))
-        shares = (heights - self.low) / (self.high - self.low)
+        shares: Array = (heights - self.low) / (self.high - self.low)
+        return shares
+
+    def _levels(self, heights: Array) -> list[tuple[float, Array]]:
+        """The lines of equal height on the floor, in the box (K, 2, 3), by their share."""
+        shares = self._to_shares(heights)
         rows, columns = shares.shape
         found = []
         for level in np.linspace(0, 1, 11)[1:-1].tolist():
