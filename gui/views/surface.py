@@ -16,7 +16,7 @@ from gui.views.base import ViewWidget
 from gui.views.parts import Chip, ChipRow, faded, is_vector, line_height, paint_focus, polygon, small
 from gui.views.shared import Scales
 from gui.views.surface_paint import Camera, Ground, span_of
-from gui.views.surface_trails import Trail, laid, paint_end, paint_trails, seat
+from gui.views.surface_trails import DARK, Trail, laid, paint_end, paint_trails, seat
 
 KEYS = "drag turns · wheel zooms · Shift+arrows turn, + and − zoom, Home resets"
 TURN = 6.0  # degrees a key turns
@@ -194,14 +194,15 @@ class SurfaceView(ViewWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(small(self.font()))
         trails = [trail for trail in self.trails() if trail.name not in self.unseen]
-        self._paint_marks(painter, ground)
-        paint_trails(painter, ground, trails, 2.4 if self.labelled() else 1.8)
+        marks = self._marks(ground)
+        self._paint_marks(painter, marks)
+        paint_trails(painter, ground, trails, min(max(1.8, min(self.width(), self.height()) / 180), 3.2))
         self._paint_cursor(painter, ground)
         if self.following and self.pointer is not None:
             self._paint_pointer(painter, ground, self.pointer)
         radius = min(max(4.5, 0.016 * min(self.width(), self.height() * 1.5)), 9.0)
         labels = [paint_end(painter, ground, trail, radius) for trail in trails]
-        self._paint_labels(painter, ground, [label for label in labels if label is not None])
+        self._paint_labels(painter, [label for label in labels if label is not None], marks)
         paint_focus(painter, self)
         painter.end()
 
@@ -215,13 +216,14 @@ class SurfaceView(ViewWidget):
             if path.shape[1:] == (2,)
         ]
 
-    def _paint_marks(self, painter: QPainter, ground: Ground) -> None:
-        for x, y, _ in self.payload.marks:
-            found = seat(ground, ground.to_shares(np.array([x, y])))
-            if found is None:
-                continue
-            at, behind = found
-            for ink, width in ((QColor("#0b0d12"), 4.0), (QColor("#ffffff"), 1.8)):
+    def _marks(self, ground: Ground) -> list[tuple[QPointF, str, bool]]:
+        """Where the marks are seen, their names, and whether a hill hides them."""
+        found = [(seat(ground, ground.to_shares(np.array([x, y]))), name) for x, y, name in self.payload.marks]
+        return [(place[0], name, place[1]) for place, name in found if place is not None]
+
+    def _paint_marks(self, painter: QPainter, marks: list[tuple[QPointF, str, bool]]) -> None:
+        for at, _, behind in marks:
+            for ink, width in ((QColor(DARK), 4.0), (QColor("#ffffff"), 1.8)):
                 painter.setPen(QPen(faded(ink, 0.3 if behind else 1.0), width, c=Qt.PenCapStyle.RoundCap))
                 painter.drawLine(at + QPointF(-4, -3), at + QPointF(4, 3))
                 painter.drawLine(at + QPointF(-4, 3), at + QPointF(4, -3))
@@ -247,19 +249,21 @@ class SurfaceView(ViewWidget):
         """The place that is pointed at in the view of another run."""
         found = seat(ground, ground.to_shares(np.array(pointer)))
         if found is not None:
-            for ink, width in (("#0b0d12", 3.4), ("#ffffff", 1.6)):
+            for ink, width in ((DARK, 3.4), ("#ffffff", 1.6)):
                 painter.setPen(QPen(QColor(ink), width))
                 painter.drawEllipse(found[0], 5, 5)
 
-    def _paint_labels(self, painter: QPainter, ground: Ground, labels: list[tuple[QPointF, str, QColor]]) -> None:
+    def _paint_labels(
+        self,
+        painter: QPainter,
+        labels: list[tuple[QPointF, str, QColor]],
+        marks: list[tuple[QPointF, str, bool]],
+    ) -> None:
         """Names beside balls, then beside marks, none over another: what finds no room is left out."""
         look, metrics = theme.current(), QFontMetricsF(painter.font())
         wanted = [(at, text, tint, 11.0) for at, text, tint in labels]
         if self.labelled():
-            for x, y, name in self.payload.marks:
-                found = seat(ground, ground.to_shares(np.array([x, y])))
-                if found is not None and name and not found[1]:
-                    wanted.append((found[0], name, QColor(), 8.0))
+            wanted += [(at, name, QColor(), 8.0) for at, name, behind in marks if name and not behind]
         taken = [QRectF(at.x() - 6, at.y() - 6, 12, 12) for at, *_ in wanted]
         room = QRectF(self.rect()).adjusted(2, 2, -2, -2)
         if self.legend.isVisibleTo(self):

@@ -20,7 +20,7 @@ from gui.views.field import contour
 from gui.views.parts import draw_lines, faded, polygon, small
 from gui.views.plane import ticks
 
-QUADS = 34  # at most so many per side are painted
+QUADS = 32  # at most so many per side are painted
 RISE, GAP = 0.85, 0.3  # the height of the surface, and of the air below it, where half the longer side is 1
 DISTANCE = 5.2  # from the eye to the middle
 STRETCH = 1.25  # how much wider than high a unit may be, to fill a wide view
@@ -175,8 +175,8 @@ class Ground:
     def hidden(self, places: Array) -> Array:
         """(N,) bool: which of (N, 3) places in the box lie behind a hill."""
         eye = self.toward * DISTANCE + (0, 0, RISE / 3)
-        steps = np.linspace(0, 0.8, 40)[1:, None, None] ** 1.5
-        rays = places + steps * (eye - places)  # (39, N, 3)
+        steps = np.linspace(0, 0.8, 31)[1:, None, None] ** 1.5
+        rays = places + steps * (eye - places)  # (30, N, 3)
         u, v = ((rays[..., axis] / self.half[axis] + 1) / 2 for axis in (0, 1))
         over = (u >= 0) & (u <= 1) & (v >= 0) & (v <= 1)
         u, v = np.where(over, u, 0.0), np.where(over, v, 0.0)
@@ -369,7 +369,7 @@ def _ink(tint: int, shade: int) -> tuple[QPen, QBrush]:
     look = theme.current()
     rgb = colour.lookup_table("viridis")[round(tint * 255 / 63)].astype(np.float64)
     lit = shade / (SHADES - 1)
-    strength = 0.62 + 0.46 * lit
+    strength = (0.56 if look.name == "dark" else 0.64) + 0.42 * lit
     rgb = np.clip(rgb * strength + 255 * 0.10 * lit**3, 0, 255)
     fill = QColor(*rgb.astype(int).tolist())
     line = mix(fill.name(), "#000000" if look.name == "light" else "#ffffff", 0.13)

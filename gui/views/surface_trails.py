@@ -13,6 +13,7 @@ from gui.views.parts import draw_lines, faded
 from gui.views.surface_paint import Ground
 
 MOST = 500  # steps of a trail that are drawn: of more, evenly many are left out
+DARK = "#0b0d12"  # around what lies on the surface, so that it is seen on every colour
 FINE = 0.025  # a trail follows the surface in pieces of this share of it
 
 
@@ -72,19 +73,21 @@ def laid(ground: Ground, name: str, tint: QColor, path: Array) -> Trail:
 
 def paint_trails(painter: QPainter, ground: Ground, trails: list[Trail], width: float) -> None:
     """The trails on the surface, faint where a hill is before them."""
-    halo = QColor("#0b0d12")
-    for trail in trails:
-        pixels, _ = ground.pixels(trail.pieces)
-        kept = np.isfinite(pixels).all(axis=(1, 2))
-        pixels = pixels[kept].reshape(-1, 4)
-        behind = ground.hidden(trail.pieces[kept].mean(axis=1)) if len(pixels) else np.zeros(0, np.bool_)
-        cap = Qt.PenCapStyle.RoundCap
-        painter.setPen(QPen(faded(trail.tint, 0.35), width - 0.8, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap))
-        draw_lines(painter, pixels[behind])
-        painter.setPen(QPen(halo, width + 1.6, Qt.PenStyle.SolidLine, cap))
-        draw_lines(painter, pixels[~behind])
-        painter.setPen(QPen(trail.tint.lighter(112), width, Qt.PenStyle.SolidLine, cap))
-        draw_lines(painter, pixels[~behind])
+    if not trails:
+        return
+    ends = np.cumsum([len(trail.pieces) for trail in trails])[:-1]
+    pieces = np.concatenate([trail.pieces for trail in trails])
+    pixels, behind = ground.pixels(pieces)[0].reshape(-1, 4), ground.hidden(pieces.mean(axis=1))
+    flat, round_ = Qt.PenCapStyle.FlatCap, Qt.PenCapStyle.RoundCap
+    for trail, lines, back in zip(trails, np.split(pixels, ends), np.split(behind, ends), strict=True):
+        whole = np.isfinite(lines).all(axis=1)
+        for tint, breadth, cap, shown in (
+            (faded(trail.tint, 0.35), width - 0.8, flat, back),
+            (QColor(DARK), width + 2, round_, ~back),
+            (trail.tint.lighter(112), width, round_, ~back),
+        ):
+            painter.setPen(QPen(tint, breadth, Qt.PenStyle.SolidLine, cap))
+            draw_lines(painter, lines[shown & whole])
 
 
 def seat(ground: Ground, uv: Array) -> tuple[QPointF, bool] | None:
@@ -105,7 +108,7 @@ def paint_end(painter: QPainter, ground: Ground, trail: Trail, radius: float) ->
     painter.save()
     painter.setOpacity(0.45 if behind else 1.0)
     if trail.way is not None:
-        _paint_leaving(painter, ground, trail, at)
+        at = _paint_leaving(painter, ground, trail, at)
     else:
         at -= QPointF(0, 0.6 * radius)
         painter.setPen(Qt.PenStyle.NoPen)
@@ -115,7 +118,7 @@ def paint_end(painter: QPainter, ground: Ground, trail: Trail, radius: float) ->
         shine.setColorAt(0, QColor("#ffffff"))
         shine.setColorAt(0.25, trail.tint.lighter(125))
         shine.setColorAt(1, trail.tint.darker(170))
-        painter.setPen(QPen(trail.tint if behind else QColor("#0b0d12"), 2 if behind else 1))
+        painter.setPen(QPen(trail.tint if behind else QColor(DARK), 2 if behind else 1))
         painter.setBrush(trail.tint if behind else shine)
         painter.drawEllipse(at, radius, radius)
     painter.restore()
@@ -123,7 +126,8 @@ def paint_end(painter: QPainter, ground: Ground, trail: Trail, radius: float) ->
     return (at, text, trail.tint) if text else None
 
 
-def _paint_leaving(painter: QPainter, ground: Ground, trail: Trail, at: QPointF) -> None:
+def _paint_leaving(painter: QPainter, ground: Ground, trail: Trail, at: QPointF) -> QPointF:
+    """An arrow out of the extent; returns where its head is."""
     assert trail.end is not None
     assert trail.way is not None
     here = ground.on(trail.end[None])[0]
@@ -135,7 +139,8 @@ def _paint_leaving(painter: QPainter, ground: Ground, trail: Trail, at: QPointF)
     across = np.array([-unit[1], unit[0]])
     start = np.array([at.x(), at.y()])
     head = start + unit * 20
-    for ink, width in ((QColor("#0b0d12"), 4.0), (trail.tint.lighter(112), 2.2)):
+    for ink, width in ((QColor(DARK), 4.0), (trail.tint.lighter(112), 2.2)):
         painter.setPen(QPen(ink, width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin))
         barbs = [[*head, *(head - unit * 8 + across * 5)], [*head, *(head - unit * 8 - across * 5)]]
         draw_lines(painter, np.array([[*start, *head], *barbs]))
+    return QPointF(*head)
