@@ -23,7 +23,8 @@ class LinesView(LinesFrame):
     """Shows LinesData. A click or a drag is a PointPick and moves the cursor; with `draws` it draws a function.
 
     The wheel zooms x at the pointer, a drag with the right button selects a range, with shift or the middle button
-    moves it, a double click resets. Arrow keys move the cursor, with shift in bigger steps.
+    moves it, a double click resets. Arrow keys move the cursor, with shift in bigger steps; where there is none, those
+    with shift move the crosshair, since without it they step the training.
     """
 
     def __init__(self, description: Any, *, probes: bool = False, edits: bool = False) -> None:
@@ -63,8 +64,12 @@ class LinesView(LinesFrame):
         distance = np.nan_to_num(((self._pixels(data) - (at.x(), at.y())) ** 2).sum(axis=1), nan=math.inf)
         return int(distance.argmin()) if distance.min() <= REACH**2 else -1
 
+    def _movable(self) -> bool:
+        """Whether there is a cursor, and the lab listens."""
+        return self.at is not None and self._handled()
+
     def _over_cursor(self, at: QPointF) -> bool:
-        return self.at is not None and self._handled() and abs(self._x.pixel(self.at) - at.x()) <= GRIP
+        return self._movable() and abs(self._x.pixel(self.at or 0.0) - at.x()) <= GRIP
 
     def mousePressEvent(self, event: Any) -> None:
         at, button = event.position(), event.button()
@@ -185,13 +190,12 @@ class LinesView(LinesFrame):
         event.accept()
 
     def keyPressEvent(self, event: Any) -> None:
-        key = event.key()
+        key, big = event.key(), bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
         if self.empty() or self._plot.isEmpty():
             super().keyPressEvent(event)
-        elif key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
-            big = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        elif key in (Qt.Key.Key_Left, Qt.Key.Key_Right) and (big or self._movable()):
             self._move(self._plot.width() / 100 * (10 if big else 1) * (1 if key == Qt.Key.Key_Right else -1))
-        elif key in (Qt.Key.Key_Home, Qt.Key.Key_End) and self.at is not None and self._handled():
+        elif key in (Qt.Key.Key_Home, Qt.Key.Key_End) and self._movable():
             self._move(math.copysign(1e6, 1 if key == Qt.Key.Key_End else -1))
         elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
             about = None if self.at is None else self._x.pixel(self.at)
@@ -206,7 +210,7 @@ class LinesView(LinesFrame):
 
     def _move(self, pixels: float) -> None:
         """Move the cursor; where there is none to move, the crosshair."""
-        ours = self.at is not None and self._handled()
+        ours = self._movable()
         now = self.at if ours else self._cross
         at = (self._x.start + self._x.end) / 2 if now is None else self._x.pixel(now)
         x = self._x.value(min(max(at + pixels, self._x.start), self._x.end))

@@ -66,7 +66,8 @@ def reading(value: float, span: float) -> str:
         return "–" if math.isnan(value) else number(value)
     if not 1e-4 < span < 1e5:
         return number(value)
-    return f"{value:,.{min(max(0, 2 - math.floor(math.log10(span))), 6)}f}"
+    decimals = min(max(0, 2 - math.floor(math.log10(span))), 6)
+    return f"{round(value, decimals) + 0.0:,.{decimals}f}"  # no minus before a zero
 
 
 # ------------------------------------------------------------------------------------------------- within the plot

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QFontMetricsF
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QFontMetricsF, QKeyEvent
 from PySide6.QtTest import QTest
 from view_examples import KEY, LEFT, LINES, NAN, click, drag, hover, lines_data, shower
 
@@ -56,6 +56,14 @@ def test_lines_are_where_their_axes_say(show):
     assert inked(view, at(view, 0.5, 0.25), first)
     assert inked(view, at(view, 0.5, -0.5), second)
     assert not inked(view, at(view, 0.5, 0.8), first)
+
+
+def test_what_is_named_after_a_colour_has_it(show):
+    view = show(LINES, LinesData((Line("red", X, X**2), Line("blue", X, -X))))
+    assert view.colour_of("blue").name() == theme.current().classes[0]
+    red = view.colour_of("red")
+    assert red.red() > red.green() > 0
+    assert red.red() > 1.5 * red.blue()
 
 
 def test_gaps_stay_gaps(show):
@@ -136,6 +144,16 @@ def test_keys_move_the_cursor(show):
     assert view.at == pytest.approx(-1.0)
     view._sending.flush()
     assert view.sent[-1][0].x == pytest.approx(-1.0)
+
+
+@pytest.mark.parametrize(("cursor", "taken"), [(0.0, True), (None, False)])
+def test_the_arrow_that_steps_the_training_is_taken_only_for_a_cursor(show, cursor, taken):
+    view = show(LINES, lines_data(cursor=cursor))
+    event = QKeyEvent(QEvent.Type.KeyPress, KEY.Key_Right, Qt.KeyboardModifier.NoModifier)
+    view.keyPressEvent(event)
+    assert event.isAccepted() == taken
+    QTest.keyClick(view, KEY.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    assert (view._cross is None) == taken
 
 
 def test_all_lines_are_read_off_at_the_cursor(show):
@@ -235,6 +253,7 @@ def test_values_between_samples():
     assert np.isnan(value_at(line, -0.1))
     assert reading(0.123456, 2.0) == "0.12"
     assert reading(1234.5, 3000.0) == "1,234"
+    assert reading(-0.001, 2.0) == "0.00"
     assert reading(NAN, 1.0) == "–"
 
 
