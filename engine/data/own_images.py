@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -264,25 +264,37 @@ def _grey(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
 # ------------------------------------------------------------------ a folder per class
 
 
-def class_folders(folder: Path) -> tuple[dict[str, list[Path]], int]:
-    """The pictures in each subfolder, by its name, and the number of other files. Hidden ones do not count."""
-    classes: dict[str, list[Path]] = {}
+def class_folders(folder: Path) -> tuple[dict[str, list[str]], int]:
+    """The paths of the pictures in each subfolder, by its name, and the number of other files, but for hidden ones.
+
+    As strings: a hundred thousand Path objects would keep the garbage collector, and so the window, busy for long.
+    """
+    classes: dict[str, list[str]] = {}
     others = 0
-    for child in sorted(_visible(folder), key=lambda path: path.name):
-        if not child.is_dir():
+    for child in sorted(_visible(folder)):
+        if not os.path.isdir(child):
             others += 1
             continue
-        files = [path for path in sorted(_visible(child), key=lambda path: path.name) if _is_file(path)]
-        pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
+        files = _visible(Path(child), files=True)
+        pictures = sorted(file for file in files if file.lower().endswith(SUFFIXES))
         others += len(files) - len(pictures)
         if pictures:
-            classes[child.name] = pictures
+            classes[os.path.basename(child)] = pictures
     return classes, others
 
 
-def _is_file(path: Path) -> bool:
-    report(0, 1)
-    return path.is_file()
+def _visible(folder: Path, files: bool = False) -> list[str]:
+    """The paths of all that lies in a folder, or of the files alone, but for what is hidden."""
+    found = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                report(0, 1)
+                if not entry.name.startswith(".") and (not files or entry.is_file()):
+                    found.append(entry.path)
+    except OSError as error:
+        raise DataError(f"{folder.name} cannot be read: {error.strerror}") from error
+    return found
 
 
 def split_folders(folder: Path) -> tuple[Path, Path | None]:
@@ -317,24 +329,22 @@ def read_class_folders(folder: Path, size: int) -> Raw:
 
 
 def _read_classes(
-    classes: dict[str, list[Path]], root: Path, size: int, unreadable: list[str], count: int
+    classes: dict[str, list[str]], root: Path, size: int, unreadable: list[str], count: int
 ) -> tuple[Bytes, npt.NDArray[Any]]:
-    pictures: list[Bytes] = []
+    pictures = np.empty((sum(map(len, classes.values())), size, size), np.uint8)
     labels: list[str] = []
     for name, files in classes.items():
         for path in files:
-            report(len(pictures), count)
+            report(len(labels), count)
             try:
-                pictures.append(read_picture(path, size))
+                pictures[len(labels)] = read_picture(path, size)
                 labels.append(name)
             except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
-                unreadable.append(f"{path.relative_to(root).as_posix()} ({error})")
-    if not pictures:
-        return np.empty((0, size, size), np.uint8), np.empty(0, "U1")
-    return np.stack(pictures), np.array(labels)
+                unreadable.append(f"{Path(path).relative_to(root).as_posix()} ({error})")
+    return pictures[: len(labels)], np.array(labels, dtype=np.str_)
 
 
-def read_picture(path: Path, size: int) -> Bytes:
+def read_picture(path: str, size: int) -> Bytes:
     """The centre square of a picture, in grey, `size` × `size`; what is transparent becomes white."""
     from PIL import Image, ImageOps
 
@@ -358,10 +368,3 @@ def _to_grey(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", layered.size, "white")
         return Image.alpha_composite(white, layered).convert("L")
     return image.convert("L")
-
-
-def _visible(folder: Path) -> Iterator[Path]:
-    try:
-        yield from (path for path in folder.iterdir() if not path.name.startswith("."))
-    except OSError as error:
-        raise DataError(f"{folder.name} cannot be read: {error.strerror}") from error

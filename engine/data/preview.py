@@ -6,6 +6,7 @@ All of it may run on a thread of its own: it says how far it is by `engine.data.
 from __future__ import annotations
 
 import math
+import os
 import random
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -171,17 +172,18 @@ def _folder(path: str, folder: Path) -> Preview:
     counts = [sum(len(files) for files in classes.values()) for classes, _ in parts]
     if not sum(counts):
         raise DataError(f"{folder.name} has no pictures in subfolders; wanted is {own.WANTED}")
-    everything = [(name, file) for classes, _ in parts for name, files in classes.items() for file in files]
-    first = {name: files[0] for name, files in parts[0][0].items()}
+    everything = [file for classes, _ in parts for files in classes.values() for file in files]
     tried = everything
-    if len(everything) > TRIED:
-        tried = sorted({*random.Random(0).sample(everything, TRIED), *list(first.items())[:SHOWN]})
+    if len(everything) > TRIED:  # of each class the first, to be shown
+        first = [files[0] for files in parts[0][0].values()]
+        tried = sorted({*random.Random(0).sample(everything, TRIED), *first[:SHOWN]})
     sizes: Counter[str] = Counter()
     modes: Counter[str] = Counter()
     broken: list[str] = []
     pictures: dict[str, npt.NDArray[np.uint8]] = {}
-    for done, (name, file) in enumerate(tried):
+    for done, file in enumerate(tried):
         report(done, len(tried))
+        name = os.path.basename(os.path.dirname(file))
         try:
             size, mode = _try_picture(file)
             sizes[size] += 1
@@ -192,7 +194,7 @@ def _folder(path: str, folder: Path) -> Preview:
             raise
         except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
             why = "not a picture" if "cannot identify" in str(error) else error
-            broken.append(f"{file.relative_to(folder).as_posix()}: {why}")
+            broken.append(f"{Path(file).relative_to(folder).as_posix()}: {why}")
     facts = [_counted(counts), _plural(len(parts[0][0]), "class"), _most(sizes, "sizes"), _most(modes, "modes")]
     facts += [f"{TRIED:,} of them opened to look" if len(tried) < len(everything) else ""]
     others = sum(other for _, other in parts)
@@ -213,7 +215,7 @@ def _folder(path: str, folder: Path) -> Preview:
     )
 
 
-def _try_picture(file: Path) -> tuple[str, str]:
+def _try_picture(file: str) -> tuple[str, str]:
     """The size and mode of a picture that can be unpacked."""
     from PIL import Image
 

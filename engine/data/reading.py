@@ -19,12 +19,14 @@ from contextlib import contextmanager
 Progress = Callable[[int, int], None]  # done, in all; may raise Cancelled
 
 INTERVAL = 0.02  # seconds between two calls of the watcher's function
+WORK, REST = 0.003, 0.001  # a watched reader rests now and then, or the window would wait for the interpreter
 
 
 class _Watch(threading.local):
     progress: Progress | None = None
     found: dict[str, str] | None = None
     next_at = 0.0
+    rest_at = 0.0
 
 
 _watch = _Watch()
@@ -44,7 +46,12 @@ def watched(progress: Progress) -> Iterator[dict[str, str]]:
 
 def report(done: int, total: int) -> None:
     """Say how far a reader is, in whatever it counts: cheap enough to be called for each file or thousand rows."""
-    if _watch.progress is not None and (now := time.monotonic()) >= _watch.next_at:
+    if _watch.progress is None:
+        return
+    if (now := time.monotonic()) >= _watch.rest_at:
+        time.sleep(REST)
+        _watch.rest_at = time.monotonic() + WORK
+    if now >= _watch.next_at:
         _watch.next_at = now + INTERVAL
         _watch.progress(done, total)
 

@@ -28,6 +28,7 @@ _NUMERIC_SHARE = 0.9  # of the cells that are not missing: above it, the rest ar
 _REPORT_EVERY = 1000  # rows
 _NAMED = 3  # broken rows or cells named in a note
 _KEPT_BROKEN = 20  # broken rows that can be shown
+_BETWEEN = "\x1f"  # cells, in memory
 _SEED = 20_000  # the same rows are drawn on every machine
 
 
@@ -93,7 +94,8 @@ def load_table(path: str | Path, progress: Progress | None = None) -> Table:
 class _Found:
     """What is read of a file, row by row."""
 
-    kept: list[tuple[int, list[str]]] = field(default_factory=list)  # line, cells; the first of all stays
+    kept: list[str] = field(default_factory=list)  # the cells of a row in one: no work for the garbage collector
+    lines: list[int] = field(default_factory=list)  # where each stands; the first of all stays
     count: int = 0  # good rows
     width: int = 0  # of the first row, and so of all good ones
     most: int = 0
@@ -108,7 +110,7 @@ class _Found:
         if row and self.count > self.most and len(row) == self.width and any(row):
             place = int(self.lots.random() * self.count)
             if place < self.most and (cells := _fit(row, self.width, delimiter)):
-                self.kept[place + 1] = (line, cells)
+                self.kept[place + 1], self.lines[place + 1] = _joined(cells), line
             self.count += 1
             return True
         cells = _fit(row, self.width, delimiter)
@@ -118,7 +120,8 @@ class _Found:
             self.width = len(cells)
             self.most = max(2, min(MOST_ROWS, MOST_CELLS // self.width))
         if self.count <= self.most:  # one more than wanted: the first may turn out to be headings
-            self.kept.append((line, cells))
+            self.kept.append(_joined(cells))
+            self.lines.append(line)
         if self.count <= _KEPT_BROKEN:
             self.first.append(cells)
         self.count += 1
@@ -181,8 +184,10 @@ def _table(name: str, found: _Found, odd: int) -> Table:
     broken = found.bad
     names, headed = _headings(found.first[0] if found.first else [])
     total = found.count - headed
-    drawn = sorted(found.kept[1:] if headed or total > len(found.kept) else found.kept)
-    rows = [cells for _, cells in drawn]
+    left = headed or total > len(found.kept)  # the first row
+    order = sorted(range(int(left), len(found.kept)), key=found.lines.__getitem__)
+    lines = tuple(found.lines[place] for place in order)
+    rows = [found.kept[place].split(_BETWEEN) for place in order]
     if total < 2 or total < broken:
         raise DataError(
             f"{name} has {total:,} rows with {_cells(len(names))}, as its first line has, and {broken:,} "
@@ -223,12 +228,18 @@ def _table(name: str, found: _Found, odd: int) -> Table:
     if not numbers:
         raise DataError(f"{name} has no column of numbers among {', '.join(names[:10])}; at least one is wanted")
     first = tuple(tuple(cells) for cells in found.first[headed:])
-    lines = tuple(line for line, _ in drawn)
     table = Table(name, names, numbers, texts, len(rows), broken, (), tuple(found.broken), tuple(facts), first, lines)
     missing = len(rows) - int(table.complete(*names).sum())
     if missing:
         notes.append(f"{missing:,} of {len(rows):,} rows lack a value in some column")
     return replace(table, notes=tuple(notes))
+
+
+def _joined(cells: list[str]) -> str:
+    row = _BETWEEN.join(cells)
+    if row.count(_BETWEEN) >= len(cells):  # it stands in a cell: a control character that nobody would miss
+        row = _BETWEEN.join(cell.replace(_BETWEEN, " ") for cell in cells)
+    return row
 
 
 def _cells(count: int) -> str:
