@@ -30,7 +30,7 @@ def others(declared: Hyperparameter, value: Value) -> list[Value]:
         return [*declared.choices[at + 1 :], *declared.choices[:at]]
     rate = declared.log and declared.kind == "real"
     now, found = float(value), list[Value]()
-    wanted = [now * factor for factor in ((10, 0.1, 3, 0.3, 100, 0.01) if rate else (2, 0.5, 4, 0.25, 8))]
+    wanted = [now * factor for factor in ((10, 0.1, 10**0.5, 0.1**0.5, 100, 0.01) if rate else (2, 0.5, 4, 0.25, 8))]
     if now == 0:
         wanted = [declared.low + share * (declared.high - declared.low) for share in (0.5, 0.25, 0.75, 1.0)]
     for each in wanted:
