@@ -110,12 +110,11 @@ class NumbersView(ViewWidget):
             former, self.lens = {}, Lens()
         self.blocks = [measure(grid, self.font(), former.get(grid.name)) for grid in payload.grids]
         self._stale = True
-        for name in ("selected", "hovered", "_edited"):
-            cell = getattr(self, name)
-            if cell is not None and not self._has(cell):
-                setattr(self, name, None)
-        if self._edited is None:
-            self.editor.hide()
+        self.selected, self.hovered = (c if c and self._has(c) else None for c in (self.selected, self.hovered))
+        if self._edited is not None and self._has(self._edited):
+            self.editor.follow(self.cell_area(self._edited))
+        else:
+            self._close_editor()
         self.update()
 
     def _has(self, cell: Cell) -> bool:

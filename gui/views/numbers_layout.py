@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ BRACKET, GAP = 9.0, 20.0  # beside an array; between two
 SMALL = 64  # cells: the numbers of such arrays are all of one size
 THIN = 14.0  # an array is at least so wide and high
 KEPT = 4096  # numbers of an array that are written at once
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")  # 12,345, as it is written in a cell
 MEASURED = 400  # numbers of a larger one that are measured to find the widest
 
 
@@ -64,10 +66,11 @@ def plain(value: float) -> str:
 
 def parsed(text: str) -> float | None:
     """The number that was typed; None where it is none that can be used."""
+    text = text.strip().replace("−", "-")
+    if THOUSANDS.fullmatch(text) or "." in text:
+        text = text.replace(",", "")
     try:
-        value = float(
-            text.strip().replace("−", "-").replace(",", "." if text.count(",") == 1 and "." not in text else "")
-        )
+        value = float(text.replace(",", "."))
     except ValueError:
         return None
     return value if math.isfinite(value) else None

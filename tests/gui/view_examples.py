@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 
 from engine import views
-from engine.diagrams import Formula, Graph, Lines
+from engine.diagrams import Formula, Graph, Lines, Numbers, Surface
 from engine.payloads import (
     CanvasData,
     FieldData,
@@ -22,10 +22,13 @@ from engine.payloads import (
     GraphData,
     GraphEdge,
     GraphNode,
+    Grid,
     Line,
     LinesData,
     NetworkData,
+    NumbersData,
     PointsData,
+    SurfaceData,
     TextData,
 )
 from gui.views import make_view
@@ -186,6 +189,14 @@ EXAMPLES = {
     "logarithmic lines": (
         Lines("Lines", help="h", log_x=True, log_y=True),
         LinesData((Line("loss", np.geomspace(1, 1e6, 50), np.geomspace(10, 0.1, 50)),)),
+    ),
+    "surface": (
+        Surface("Loss", help="h"),
+        SurfaceData(field_data().values ** 2, (-1, 1, -1, 1), (np.array([[-0.9, 0.9], [0.1, 0.2]]),), ("SGD",)),
+    ),
+    "numbers": (
+        Numbers("Product", help="h"),
+        NumbersData((Grid("A", np.eye(3)), Grid("B", np.ones((3, 2)), "(3, 2)", "×"))),
     ),
 }
 
