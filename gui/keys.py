@@ -37,7 +37,7 @@ LAB: Section = (
         ("R", "Restart, same seed"),
         ("N", "Restart, new seed"),
         ("F", "Enlarge a view, and back"),
-        ("T", "Compare two runs"),
+        ("T", "Compare up to four runs"),
         ("Ctrl+Z", "Undo a restart"),
         ("Ctrl+C", "Copy a picture of the view"),
         ("Ctrl+S", "Save the session"),
