@@ -64,7 +64,7 @@ class Header(QFrame):
         self.explain.toggled.connect(self.explain_toggled)
         self.code = self._panel_button("Code", "The code that is running")
         self.code.toggled.connect(self.code_toggled)
-        self.compare = self._panel_button("Compare", "Up to three runs beside this one, each with something changed (T)")
+        self.compare = self._panel_button("Compare", "Up to three runs beside this one, with something changed (T)")
         self.compare.toggled.connect(self.compare_toggled)
         self._theme = QToolButton()
         self._theme.clicked.connect(self.theme_toggled)
