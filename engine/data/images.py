@@ -185,9 +185,9 @@ def _tensor(images: Bytes, size: int) -> Tensor:
     top, left = (height - side) // 2, (width - side) // 2
     square = images[:, top : top + side, left : left + side]
     out = torch.empty(len(images), 1, size, size)
-    for start in range(0, len(images), 4096):  # in pieces, or large pictures would need as much again as float32
-        piece = torch.from_numpy(np.array(square[start : start + 4096]))[:, None].float() / 255
-        out[start : start + 4096] = piece if side == size else _resize(piece, size)
+    for start in range(0, len(images), 512):  # in pieces, or large pictures would need as much again as float32
+        piece = torch.from_numpy(np.array(square[start : start + 512]))[:, None].float() / 255
+        out[start : start + 512] = piece if side == size else _resize(piece, size)
         report(start, len(images))
     return out.clamp_(0, 1)
 
