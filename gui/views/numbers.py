@@ -15,6 +15,7 @@ from gui.views.base import ViewWidget
 from gui.views.numbers_layout import LEAST_TEXT, Block, Lens, Room, measure, parsed, place, plain
 from gui.views.numbers_paint import NumbersPainter
 from gui.views.parts import paint_focus, small
+from gui.views.scales import label_font
 from gui.views.shared import Scales
 
 Cell = tuple[int, int, int]  # grid, row, column
@@ -38,8 +39,8 @@ class CellEditor(QLineEdit):
 
     def open(self, area: QRectF, value: float) -> None:
         """Lie over a cell."""
-        self.follow(area)
         self.setText(plain(value) if math.isfinite(value) else "")
+        self.follow(area)
         self.selectAll()
         self.show()
         self.raise_()
@@ -47,7 +48,8 @@ class CellEditor(QLineEdit):
 
     def follow(self, area: QRectF) -> None:
         """Stay over the cell, within the view."""
-        wide, high = max(84.0, area.width()), max(26.0, min(area.height(), 44.0))
+        wide = max(self.fontMetrics().horizontalAdvance(self.text()) + 36.0, 84.0, area.width())
+        high = max(26.0, min(area.height(), 44.0))
         x = min(max(area.center().x() - wide / 2, 0.0), self.view.width() - wide)
         y = min(max(area.center().y() - high / 2, 0.0), self.view.height() - high)
         self.setGeometry(QRectF(x, y, wide, high).toRect())
@@ -187,9 +189,7 @@ class NumbersView(ViewWidget):
 
     def label_font(self) -> QFont:
         """Of names and captions, larger in a large view."""
-        font = small(self.font())
-        font.setPixelSize(round(min(max(11.0, min(self.width() / 65, self.height() / 36)), 17.0)))
-        return font
+        return label_font(self.font(), self.size())
 
     def sign_font(self) -> QFont:
         """Of the signs between the arrays."""

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from PySide6.QtGui import QFontMetricsF
+from PySide6.QtCore import QSize
+from PySide6.QtGui import QFont, QFontMetricsF
 
 from engine.payloads import Array
 from gui.format import number
+from gui.views.parts import small
 from gui.views.plane import ticks
 
 
@@ -82,6 +84,13 @@ def _decades(low: float, high: float, count: int) -> list[tuple[float, str]]:
 def room_for(texts: Sequence[str], metrics: QFontMetricsF) -> float:
     """The width of the widest text."""
     return max((metrics.horizontalAdvance(text) for text in texts), default=0.0)
+
+
+def label_font(font: QFont, size: QSize) -> QFont:
+    """The font of names and ticks, larger in a large view: that is one on a projector."""
+    result = small(font)
+    result.setPixelSize(round(min(max(11.0, min(size.width() / 65, size.height() / 36)), 17.0)))
+    return result
 
 
 def countable(labels: Sequence[str]) -> bool:

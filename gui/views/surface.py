@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPixmap
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap
 
 from engine.payloads import Array, PointPick, SurfaceData
 from gui import theme
 from gui.format import number
 from gui.views.base import ViewWidget
-from gui.views.parts import Chip, ChipRow, faded, is_vector, line_height, paint_focus, polygon, small
+from gui.views.parts import Chip, ChipRow, faded, is_vector, paint_focus, polygon
+from gui.views.scales import label_font
 from gui.views.shared import Scales
 from gui.views.surface_paint import Camera, Ground, span_of
 from gui.views.surface_trails import DARK, Trail, laid, paint_end, paint_trails, seat
@@ -149,13 +150,16 @@ class SurfaceView(ViewWidget):
     def labelled(self) -> bool:
         return self.width() >= 220 and self.height() >= 160
 
+    def label_font(self) -> QFont:
+        return label_font(self.font(), self.size())
+
     def area(self) -> QRectF:
         """Where the box may be."""
         area = QRectF(self.rect()).adjusted(6, 6, -6, -6)
         if self.legend.isVisibleTo(self):
             area.setTop(min(self.legend.geometry().bottom() + 2.0, area.bottom() - 20))
         if self.labelled():
-            line = line_height(self.font())
+            line = QFontMetricsF(self.label_font()).height()
             area.adjust(line * 1.6, line * 0.9, -line * 1.2, -line * 1.7)
         return area
 
@@ -178,7 +182,7 @@ class SurfaceView(ViewWidget):
             return
         axes = self.description.x_axis, self.description.y_axis, self.description.z_axis
         if is_vector(painter):
-            ground.paint(painter, self.font(), axes, self.labelled())
+            ground.paint(painter, self.label_font(), axes, self.labelled())
         else:
             ratio = self.devicePixelRatioF()
             key = (self.camera, self.size(), self.area(), ratio, self.font().key())
@@ -188,11 +192,11 @@ class SurfaceView(ViewWidget):
                 self._picture.setDevicePixelRatio(ratio)
                 self._picture.fill(Qt.GlobalColor.transparent)
                 inner = QPainter(self._picture)
-                ground.paint(inner, self.font(), axes, self.labelled())
+                ground.paint(inner, self.label_font(), axes, self.labelled())
                 inner.end()
             painter.drawPixmap(0, 0, self._picture)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setFont(small(self.font()))
+        painter.setFont(self.label_font())
         trails = [trail for trail in self.trails() if trail.name not in self.unseen]
         marks = self._marks(ground)
         self._paint_marks(painter, marks)
@@ -269,6 +273,7 @@ class SurfaceView(ViewWidget):
         if self.legend.isVisibleTo(self):
             room.setTop(self.legend.geometry().bottom() + 1.0)
         for at, text, tint, off in wanted:
+            text = text if self.width() >= 420 else text.replace(" the picture", "")
             text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, max(40.0, 0.5 * self.width()))
             swatch = 10.0 if tint.isValid() else 0.0
             wide, high = metrics.horizontalAdvance(text) + 8 + swatch, metrics.height() + 2

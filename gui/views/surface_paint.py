@@ -17,7 +17,7 @@ from gui import colour, theme
 from gui.format import number
 from gui.style import mix
 from gui.views.field import contour
-from gui.views.parts import draw_lines, faded, polygon, small
+from gui.views.parts import draw_lines, faded, polygon
 from gui.views.plane import ticks
 
 QUADS = 32  # at most so many per side are painted
@@ -218,7 +218,7 @@ class Ground:
     def paint(self, painter: QPainter, font: QFont, axes: tuple[str, str, str], labelled: bool) -> None:
         """The floor with its contours, the two walls behind, the axes, the surface."""
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setFont(small(font))
+        painter.setFont(font)
         self._paint_room(painter, axes, labelled)
         self._paint_mesh(painter)
 

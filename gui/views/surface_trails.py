@@ -84,7 +84,7 @@ def paint_trails(painter: QPainter, ground: Ground, trails: list[Trail], width: 
         for tint, breadth, cap, shown in (
             (faded(trail.tint, 0.35), width - 0.8, flat, back),
             (QColor(DARK), width + 2, round_, ~back),
-            (trail.tint.lighter(112), width, round_, ~back),
+            (trail.tint, width, round_, ~back),
         ):
             painter.setPen(QPen(tint, breadth, Qt.PenStyle.SolidLine, cap))
             draw_lines(painter, lines[shown & whole])
@@ -116,7 +116,8 @@ def paint_end(painter: QPainter, ground: Ground, trail: Trail, radius: float) ->
         painter.drawEllipse(at + QPointF(0, 0.8 * radius), radius, radius * 0.5)
         shine = QRadialGradient(at - QPointF(0.35, 0.4) * radius, 1.5 * radius)
         shine.setColorAt(0, QColor("#ffffff"))
-        shine.setColorAt(0.25, trail.tint.lighter(125))
+        shine.setColorAt(0.2, trail.tint.lighter(112))
+        shine.setColorAt(0.5, trail.tint)
         shine.setColorAt(1, trail.tint.darker(170))
         painter.setPen(QPen(trail.tint if behind else QColor(DARK), 2 if behind else 1))
         painter.setBrush(trail.tint if behind else shine)
@@ -139,7 +140,7 @@ def _paint_leaving(painter: QPainter, ground: Ground, trail: Trail, at: QPointF)
     across = np.array([-unit[1], unit[0]])
     start = np.array([at.x(), at.y()])
     head = start + unit * 20
-    for ink, width in ((QColor(DARK), 4.0), (trail.tint.lighter(112), 2.2)):
+    for ink, width in ((QColor(DARK), 4.0), (trail.tint, 2.2)):
         painter.setPen(QPen(ink, width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin))
         barbs = [[*head, *(head - unit * 8 + across * 5)], [*head, *(head - unit * 8 - across * 5)]]
         draw_lines(painter, np.array([[*start, *head], *barbs]))
