@@ -54,6 +54,7 @@ from gui.control_panel import ControlPanel
 from gui.error_banner import ErrorBanner
 from gui.explain_panel import ExplainPanel
 from gui.flags import Flags
+from gui.inside import Inside
 from gui.lab_file import LabFile
 from gui.own_data import OwnData
 from gui.problems import Problems
@@ -104,6 +105,7 @@ class Workbench(QWidget):
         self._make_actions()
         self.file = LabFile(lab_id, self.code, self.code_action, self.problems, self.grid, self)
         self._connect()
+        self.inside = Inside(self)
         self.twins, self.own_data = Twins(self), OwnData(self)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.runs.open_first(resume, values, dataset, seed)
@@ -197,8 +199,7 @@ class Workbench(QWidget):
         self.addAction(action)
 
     def _toggle(self, text: str, panel: QWidget) -> QAction:
-        action = QAction(text, self)
-        action.setCheckable(True)
+        action = QAction(text, self, checkable=True)
         action.toggled.connect(lambda on: self._show_side(panel, on))
         return action
 
@@ -394,8 +395,7 @@ class Workbench(QWidget):
         self.explain.light_phase(phase)
 
     def _changed(self, event: Changed) -> None:
-        settled = self.runs.confirm(event)
-        if settled:
+        if self.runs.confirm(event):
             self.controls.show_value(event.name, event.new)
         self.flags.happened(event)
 
