@@ -131,6 +131,7 @@ class Lab:
     order: ClassVar[int] = 50  # its place in the chapter
     datasets: ClassVar[tuple[str, ...]] = ()  # names in engine.data; the first needs no network
     accepts: ClassVar[tuple[str, ...]] = ()  # kinds of the user's own data: "images", "text", "table"
+    speed: ClassVar[float | None] = None  # steps a second at which the window shows it best; None: as fast as it goes
     many_threads: ClassVar[bool] = False  # torch may use cores - 1 threads; tiny nets are faster with one
     proof: ClassVar[Proof | None] = None
 
@@ -213,6 +214,7 @@ def describe(lab: type[Lab], lab_id: str) -> LabInfo:
         actions=tuple(ActionInfo(name, a.title, a.help, a.probe) for name, a in actions_of(lab).items()),
         datasets=lab.datasets,
         accepts=lab.accepts,
+        speed=lab.speed,
         source=Path(inspect.getfile(lab)),
     )
 

@@ -70,6 +70,7 @@ class LabInfo:
     datasets: tuple[str, ...]
     accepts: tuple[str, ...]
     source: Path
+    speed: float | None = None  # steps a second to begin with; None: as fast as it goes
 
 
 # a metric's name -> the steps (N,) and values (N,) it has; N differs, as a lab need not return each at every step

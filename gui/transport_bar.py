@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import QSize, Qt, Signal, SignalInstance
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton
 
@@ -10,7 +12,7 @@ from gui import format, icons, theme
 from gui.knobs import CalmCombo
 from gui.view_panel import ElidedLabel
 
-SPEEDS: tuple[float | None, ...] = (None, 100.0, 30.0, 10.0, 5.0, 2.0, 1.0)
+SPEEDS: tuple[float | None, ...] = (None, 1000.0, 300.0, 100.0, 30.0, 10.0, 5.0, 2.0, 1.0)
 HEIGHT = 52
 
 
@@ -103,9 +105,15 @@ class TransportBar(QFrame):
         self.play.setAccessibleName("Pause" if playing else "Play")
         self._restyle()
 
+    @property
+    def chosen_speed(self) -> float | None:
+        """Steps a second; None for as fast as it goes."""
+        return SPEEDS[self.speed.currentIndex()]
+
     def show_speed(self, speed: float | None) -> None:
-        """The speed in force."""
-        self.speed.setCurrentIndex(SPEEDS.index(speed) if speed in SPEEDS else 0)
+        """The speed in force: the one of the list that comes nearest."""
+        nearest = speed and min((each for each in SPEEDS if each), key=lambda each: abs(math.log(each / speed)))
+        self.speed.setCurrentIndex(SPEEDS.index(nearest))
 
     def show_where(self, status: Status) -> None:
         """Step, epoch and speed; within a step, the phase that was reached."""

@@ -28,6 +28,8 @@ END_LABELS = 7  # up to so many lines have their names at their ends
 BEHIND = 200  # points from which on they lie behind the lines
 GRIP = 9.0  # pixels within which the cursor is taken hold of
 
+LIKE_ITS_NAME = {"blue": 0, "green": 2, "red": 5}  # among the colours of classes
+
 
 class LinesFrame(ViewWidget):
     """What LinesView shows and where; what the viewer does with it is up to that."""
@@ -151,7 +153,10 @@ class LinesFrame(ViewWidget):
     # ------------------------------------------------------------------------------------------------- colours
 
     def colour_of(self, name: str) -> QColor:
-        """Classes of the points have the colours they have everywhere; the lines take those that follow."""
+        """Classes of the points have the colours they have everywhere; the lines take those that follow. What is named
+        after a colour has that one."""
+        if name in LIKE_ITS_NAME:
+            return QColor(theme.current().classes[LIKE_ITS_NAME[name]])
         points: PointsData | None = self.payload.points
         names = list(points.classes) if points is not None else []
         names += dict.fromkeys(line.name for line in self.payload.lines if line.style != "faint")
@@ -231,15 +236,20 @@ class LinesFrame(ViewWidget):
         strokes = [entry for entry in self._entries if paint.has_value(entry)]
         reading_off = self.at is not None and bool(strokes)
         right = room_for([entry.name for entry in self._entries], metrics) + 12
-        at_ends = not reading_off and len(strokes) == len(self._entries) <= END_LABELS and width >= 220
-        at_ends = at_ends and right < 0.28 * width and height > 110 and self._end_near(last, 0.1 * (last - first))
+        at_ends = not reading_off and len(strokes) == len(self._entries) <= END_LABELS and width >= 160
+        at_ends = (
+            at_ends
+            and right < 0.28 * width
+            and height > 34 + 14 * len(strokes)
+            and self._end_near(last, 0.1 * (last - first))
+        )
         self._at_ends = self._at_ends and at_ends
         right = right if self._at_ends and self._entries else 12.0
         self._legend, self._slot = [], 0.0
         if reading_off:
             ends = [self._told(value) for value in (low, high, *self._heights())]
             self._slot = room_for([f" = {text}" for text in ends], metrics)
-        if not self._at_ends and self._entries and height >= 90:
+        if not self._at_ends and self._entries and height >= 80:
             most = 1 if height < 170 else 2 if height < 300 else 3
             self._legend = paint.legend_rows(self._entries, self._slot, metrics, width - 8, most)
         top = 3 + len(self._legend) * (line + 1) + (5 if self._legend else 0)
@@ -279,11 +289,16 @@ class LinesFrame(ViewWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        try:
+            self._paint(painter)
+        finally:  # Qt dies of a painter that outlives what it paints on
+            painter.end()
+
+    def _paint(self, painter: QPainter) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self.empty():
             self.paint_empty(painter)
             paint_focus(painter, self)
-            painter.end()
             return
         painter.setFont(small(self.font()))
         metrics = QFontMetricsF(painter.font())
@@ -301,7 +316,6 @@ class LinesFrame(ViewWidget):
             painter.drawPixmap(0, 0, self._layer[1])
         self._paint_moving(painter, metrics)
         paint_focus(painter, self)
-        painter.end()
 
     def _still(self, ratio: float, like: QPainter) -> QPixmap:
         """The layer that stays while the pointer moves."""
@@ -309,10 +323,12 @@ class LinesFrame(ViewWidget):
         layer.setDevicePixelRatio(ratio)
         layer.fill(Qt.GlobalColor.transparent)
         painter = QPainter(layer)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setFont(like.font())
-        self._paint_still(painter)
-        painter.end()
+        try:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setFont(like.font())
+            self._paint_still(painter)
+        finally:
+            painter.end()
         return layer
 
     def _paint_still(self, painter: QPainter) -> None:

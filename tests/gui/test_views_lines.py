@@ -9,11 +9,12 @@ import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QFontMetricsF, QKeyEvent
 from PySide6.QtTest import QTest
-from view_examples import KEY, LEFT, LINES, NAN, click, drag, hover, lines_data, shower
+from view_examples import KEY, LEFT, LINES, NAN, click, colours, drag, hover, lines_data, shower
 
 from engine.diagrams import Lines
 from engine.payloads import Line, LinesData, PointPick, PointsData, Stroke
 from gui import theme
+from gui.views import lines_paint
 from gui.views.lines_paint import crowded, envelope, place_captions, reading, value_at
 from gui.views.shared import common
 
@@ -293,3 +294,16 @@ def test_runs_that_are_compared_share_scales_and_pointer(show):
     view.point((None, None))
     view.grab()
     assert view._y.high < 2
+
+
+def test_an_error_while_painting_is_told_and_survived(qtbot, show, monkeypatch):
+    def fail(*_):
+        raise ValueError("cannot be painted")
+
+    view = show(LINES, lines_data())
+    monkeypatch.setattr(lines_paint, "marks", fail)
+    with qtbot.captureExceptions(), pytest.raises(ValueError, match="cannot be painted"):
+        again(view, lines_data(marks=((0.0, "here"),)))
+    monkeypatch.undo()
+    again(view, lines_data())
+    assert colours(view) > 5
