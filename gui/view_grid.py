@@ -186,6 +186,7 @@ class ViewGrid(QWidget):
 
     def _twin(self, info: LabInfo, name: str) -> ViewWidget:
         twin = make_view(info.views[name], probes=name in info.probes, edits=name in info.edits)
+        twin.awaited = True
         twin.gesture.connect(lambda gesture, edit: self.gesture.emit(name, gesture, edit))
         return twin
 

@@ -123,6 +123,8 @@ class BarsView(ViewWidget):
         count, fitting = len(data.values), self._fitting()
         right = float(self.width()) - (6 if count > fitting else 0)
         label_room = min(room_for(data.labels, metrics), 0.38 * right)
+        if label_room < min(room_for(data.labels, metrics), room_for(["00…"], metrics)):
+            label_room = -6.0  # nothing could be read; the card under the pointer tells it
         value_room = room_for(texts, metrics) if right - label_room > 90 else 0.0
         track = QRectF(label_room + 10, 0, max(8.0, right - label_room - value_room - (20 if value_room else 10)), 0)
         low, high = self.range()
@@ -135,7 +137,8 @@ class BarsView(ViewWidget):
             marked = index in (data.chosen, data.target, self._hovered, self.selected)
             painter.setPen(QColor(theme.current().text if marked else theme.current().muted))
             label = metrics.elidedText(data.labels[index], Qt.TextElideMode.ElideRight, label_room + 1)
-            painter.drawText(QPointF(0, baseline), label)
+            if label_room > 0:
+                painter.drawText(QPointF(0, baseline), label)
             if value_room:
                 painter.drawText(QPointF(right - metrics.horizontalAdvance(texts[index]), baseline), texts[index])
         if low < 0 < high:

@@ -63,6 +63,7 @@ class ViewWidget(QWidget):
         self.joint: Scales = {}  # the ranges of all runs that are compared
         self.following = False  # what is pointed at is pointed at in the view of another run
         self._place: Any = None  # as it was told last
+        self.awaited = False  # its run has begun, and other views of it may show something already
         self._led = False  # it is being made to follow at this moment
         self.said = ""  # what stands in the hint's place now
         self._hinted = ""  # what the last payload put there
@@ -176,7 +177,7 @@ class ViewWidget(QWidget):
 
     def empty_text(self) -> str:
         """What the empty state says."""
-        return "Press Space to start training"
+        return "Its first picture is on its way" if self.awaited else "Press Space to start training"
 
     def paint_empty(self, painter: QPainter) -> None:
         """Draw the empty state: what to do, muted, in the middle."""

@@ -194,7 +194,7 @@ class NetworkView(ViewWidget):
         for layer in range(len(layout.sizes)):
             self._paint_layer(painter, layout, layer)
         self._paint_names(painter, layout)
-        if self.unit is not None and not self.editor.isVisible():
+        if self.unit is not None and not self.editor.isVisible() and (self.width() >= 260 or not self.following):
             self._paint_card(painter, layout, *self.unit)
         paint_focus(painter, self)
 

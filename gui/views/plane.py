@@ -196,12 +196,14 @@ class Plane(ViewWidget):
     def paint_there(self, painter: QPainter) -> None:
         """Cross hairs where the pointer is in the view of another run."""
         if self.there is not None and self.following:
-            x, y = self.to_pixels(np.array(self.there)).tolist()
+            x, y = (round(each) + 0.5 for each in self.to_pixels(np.array(self.there)).tolist())
             look, area = theme.current(), self.plot()
-            for pen in (QPen(faded(look.panel, 0.7), 3), QPen(QColor(look.text), 1)):  # to be seen on every ground
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            for pen in (QPen(faded(look.panel, 0.8), 3.4), QPen(QColor(look.text), 1.2)):  # to be seen on every ground
                 painter.setPen(pen)
                 painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
                 painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
+                painter.drawEllipse(QPointF(x, y), 4, 4)
 
     def bounds(self) -> Bounds:
         """What of the plane is shown now."""

@@ -296,6 +296,8 @@ class PointsView(Plane):
         font = small(self.font())
         painter.setFont(font)
         metrics, area, free = QFontMetricsF(font), self.plot(), -1e9
+        if len(ends) * metrics.height() > 0.6 * area.height():
+            return  # the names would hide what they name
         for y, x, name, tint in sorted(ends, key=lambda end: end[0]):
             width = metrics.horizontalAdvance(name)
             # names of paths that end together stand below one another
