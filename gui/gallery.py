@@ -265,16 +265,17 @@ class _Page(QWidget):
     def _place_chapters(
         self, found: list[tuple[QLabel, list[BigCard]]], columns: int, cell: Cell, y: int, *, roomy: bool
     ) -> int:
-        """Place the cards found; chapters that fit share a row. Returns where the last row ends."""
+        """Place the cards found; chapters of one row share it where they fit. Returns where the last row ends."""
         height = BigCard.height_for(cell(0, 0, 0).width(), roomy)
-        column = 0
+        column, rows = 0, 1
         for title, cards in found:
-            if column and cards and column + len(cards) > columns:
+            if column and cards and (rows > 1 or column + len(cards) > columns):
                 column, y = 0, y + 28 + height + 24
+            rows = 1
             title.setGeometry(cell(column, y, 22))
             for index, card in enumerate(cards):
                 if index and column == columns:
-                    column, y = 0, y + height + GAP
+                    column, y, rows = 0, y + height + GAP, rows + 1
                 card.set_roomy(roomy)
                 card.setGeometry(cell(column, y + 28, height))
                 column += 1

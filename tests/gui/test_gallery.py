@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -51,6 +52,15 @@ def test_no_card_overlaps_or_leaves_the_page(
     areas = [widget.geometry() for widget in (*placed, *titles, page._heading, page._line, page._recent_title)]
     assert not any(a.intersects(b) for a, b in combinations(areas, 2))
     assert all(page.rect().contains(area) for area in areas)
+
+
+@pytest.mark.parametrize("first", [5, 6, 7, 13])
+def test_a_chapter_of_several_rows_shares_none(show: Callable[..., Gallery], make_cards: Make, first: int) -> None:
+    labs = [replace(card, chapter=CHAPTERS[min(1, n // first)]) for n, card in enumerate(make_cards(first + 2))]
+    page = show(labs, 1280)._page
+    (_, above), (title, below) = page._chapters
+    assert title.y() >= max(card.geometry().bottom() for card in above)
+    assert all(card.y() > title.geometry().bottom() for card in below)
 
 
 def test_five_labs_share_rows_and_tell_more(show: Callable[..., Gallery], make_cards: Make) -> None:
