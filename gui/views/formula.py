@@ -20,10 +20,14 @@ from gui.views.base import ViewWidget
 from gui.views.parts import faded, is_vector, paint_focus
 
 SET_AT = 24.0  # formulas are set at this size and scaled
-SIZES = (44, 40, 36, 33, 30, 27, 25, 23, 21, 19, 18, 17, 16, 15, 14, 13, 12, 11)
-NUMBERS, NOTE = 0.82, 0.7  # their sizes in those of the formulas
-IN_A_ROW = 0.78  # numbers stand behind their formula rather than below it, unless that made all smaller than this
+SIZES = (60, 54, 48, 44, 40, 36, 33, 30, 27, 25, 23, 21, 19, 18, 17, 16, 15, 14, 13, 12, 11)
+NUMBERS, NOTE = 0.82, 0.74  # their sizes in those of the formulas
+BETWEEN = 0.35  # the least distance of two lines, in sizes; where there is room they stand further apart
+WIDEST = 18  # the text is at most so large that so many letters M stand side by side
+IN_A_ROW = 0.85  # all stands behind its formula rather than below it, unless that made the text smaller than this
+LARGE = 24  # text at which numbers stand behind their formula in any case
 LEFT, RIGHT, EDGE = 14.0, 14.0, 6.0  # free beside the text, for the bar of what is lit; and the margin all around
+KEPT = 100  # pictures of formulas
 FORMULA, FIGURES, WORDS = range(3)
 
 
@@ -47,24 +51,30 @@ class Layout:
     pieces: list[Piece] = field(default_factory=list)
     lines: list[tuple[float, float]] = field(default_factory=list)  # top and bottom
     height: float = 0.0
-    broken: bool = False  # numbers stand below their formula
+    noted: bool = False  # notes stand below their formula
+    broken: bool = False  # numbers do
     wrapped: bool = False  # or even in several rows
     shrunk: bool = False  # a formula had to be set smaller than the rest
 
     @property
+    def apart(self) -> bool:
+        """Whether numbers stand apart from their formula."""
+        return self.broken or self.wrapped
+
+    @property
     def worth(self) -> int:
         """How well it reads, apart from its size."""
-        return 0 if self.wrapped else 1 if self.broken else 2
+        return 0 if self.wrapped else 1 if self.broken else 2 if self.noted else 3
 
 
 @lru_cache(maxsize=64)
 def figures_font(size: float) -> QFont:
-    return style.font(max(9, round(size * NUMBERS)), mono=True)
+    return style.font(max(10, round(size * NUMBERS)), mono=True)
 
 
 @lru_cache(maxsize=64)
 def words_font(size: float) -> QFont:
-    return style.font(max(9, round(size * NOTE)))
+    return style.font(max(10, round(size * NOTE)))
 
 
 def wrapped(text: str, font: QFont, width: float) -> list[str]:
@@ -170,14 +180,15 @@ class FormulaView(ViewWidget):
         shape = self._shape()
         key = shape, self.width(), self.height(), tuple(round(width, 3) for width in self._widest.values())
         if self._layout is None or self._layout[0] != key:
-            tried = [self._lay_out(size) for size in SIZES]
+            most = max(20.0, self.width() / WIDEST)
+            tried = [self._lay_out(size) for size in SIZES if size <= most]
             fitting = [found for found in tried if found.height <= self.height() - 2 * EDGE and not found.shrunk]
             chosen = fitting[0] if fitting else tried[-1]
             for found in fitting:
-                if found.worth > chosen.worth and found.size >= IN_A_ROW * fitting[0].size:
+                large = found.size >= LARGE and not found.apart and chosen.apart
+                if found.worth > chosen.worth and (large or found.size >= IN_A_ROW * fitting[0].size):
                     chosen = found
             self._layout = key, chosen
-            self._pictures = {}
         self._scroll(self._offset)
         return self._layout[1]
 
@@ -189,8 +200,8 @@ class FormulaView(ViewWidget):
             top = y
             y = self._lay_line(result, index, line, size, top, room)
             result.lines.append((top, y))
-            y += 0.55 * size
-        result.height = max(0.0, y - 0.55 * size)
+            y += BETWEEN * size
+        result.height = max(0.0, y - BETWEEN * size)
         return result
 
     def _lay_line(self, result: Layout, index: int, line: FormulaLine, size: int, top: float, room: float) -> float:
@@ -235,6 +246,7 @@ class FormulaView(ViewWidget):
             if rows == 1 and end + words.horizontalAdvance(line.note) <= room:
                 result.pieces.append(Piece(WORDS, index, left + end, baseline, room - end))
             else:
+                result.noted = True
                 count = len(wrapped(line.note, words_font(size), room))
                 result.pieces.append(Piece(WORDS, index, left, y + 0.1 * size + words.ascent(), room))
                 y += 0.1 * size + words.height() + (count - 1) * words.lineSpacing()
@@ -244,12 +256,17 @@ class FormulaView(ViewWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        try:
+            self._paint(painter)
+        finally:  # Qt dies of a painter that outlives what it paints on
+            painter.end()
+
+    def _paint(self, painter: QPainter) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         if self.empty():
             self.paint_empty(painter)
             paint_focus(painter, self)
-            painter.end()
             return
         layout, look = self._arranged(), theme.current()
         free = max(0.0, self.height() - 2 * EDGE - layout.height)
@@ -257,7 +274,7 @@ class FormulaView(ViewWidget):
         above = EDGE + (free - between * (len(layout.lines) - 1)) / 2 - self._offset
         for index, (top, bottom) in enumerate(layout.lines):
             if self.payload.lines[index].lit:
-                margin = min(0.2 * layout.size, 0.27 * layout.size + between / 2)
+                margin = min(0.2 * layout.size, (BETWEEN * layout.size + between) / 2)
                 area = QRectF(EDGE, top + above + index * between - margin, 3, bottom - top + 2 * margin)
                 painter.setPen(Qt.PenStyle.NoPen)
                 painter.setBrush(faded(look.accent, 0.1))
@@ -268,7 +285,6 @@ class FormulaView(ViewWidget):
             self._paint_piece(painter, piece, layout.size, piece.y + above + piece.line * between)
         self._paint_scroll(painter, layout)
         paint_focus(painter, self)
-        painter.end()
 
     def _paint_piece(self, painter: QPainter, piece: Piece, size: int, y: float) -> None:
         line, look = self.payload.lines[piece.line], theme.current()
@@ -283,6 +299,8 @@ class FormulaView(ViewWidget):
             ratio = self.devicePixelRatioF() * piece.scale
             key = line.latex, ratio
             if key not in self._pictures:
+                if len(self._pictures) >= KEPT:
+                    self._pictures = {}
                 self._pictures[key] = formulas.paint(formula, look.text, ratio)
             picture, scale = self._pictures[key], piece.scale / ratio
             area = QRectF(piece.x, y - formula.ascent * piece.scale, picture.width() * scale, picture.height() * scale)

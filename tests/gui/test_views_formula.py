@@ -76,7 +76,7 @@ def test_what_cannot_be_set_is_shown_as_text(show):
 
 
 def test_text_grows_with_the_view(show):
-    sizes = [layout(show(STEP, size=size)).size for size in ((320, 240), (600, 400), (1200, 700))]
+    sizes = [layout(show(STEP, STEP, size=size)).size for size in ((320, 240), (600, 400), (1200, 700))]
     assert sizes[0] < sizes[1] < sizes[2]
 
 
