@@ -33,7 +33,7 @@ LAB: Section = (
     (
         ("Space", "Play and pause"),
         ("S  →", "One step"),
-        ("P", "One phase of a step"),
+        ("P", "One phase of a step, seen inside"),
         ("R", "Restart, same seed"),
         ("N", "Restart, new seed"),
         ("F", "Enlarge a view, and back"),

@@ -26,10 +26,10 @@ from gui.views.pixels import to_image
 ROWS = ("activation", "gradient", "change")
 LABELS = (("Activation", "smallest … largest"), ("Gradient", "size ÷ weights’"), ("Change", "size ÷ weights’"))
 LABEL_WIDTH = 118  # pixels
-TITLE, GAP = 36, 8
+TITLE, GAP = 34, 8
 BARS = 86  # width of a histogram
 BIAS, LEAST = 6, 24  # width of a bias, and of a word that is not left out
-SMALL, LARGE = 42, 56  # heights of a row
+SMALL, LARGE = 40, 56  # heights of a row
 HIDDEN = -128  # of a picture: nothing
 BELOW, ABOVE = QColor("#4393c3"), QColor("#d6604d")  # of the colour map for signed values
 
@@ -110,7 +110,10 @@ class LayerStrip(QWidget):
             painter.drawRoundedRect(QRectF(self._rect(*self.cell)).adjusted(2, 1, -2, -1), 4, 4)
         painter.end()
 
-    def _write(self, painter: QPainter, area: QRectF, text: str, tint: str, pixels: int, *, bold: bool = False) -> None:
+    def _write(
+        self, painter: QPainter, area: QRectF, text: str, tint: str, pixels: int, *, bold: bool = False
+    ) -> float:
+        """Returns how wide it came out."""
         font = style.font(pixels, QFont.Weight.DemiBold if bold else QFont.Weight.Normal)
         painter.setFont(font)
         painter.setPen(QColor(tint))
