@@ -77,14 +77,13 @@ class DataPreview(QDialog):
         self.columns: ColumnChoice | None = None
         self.grid: QTableWidget | None = None
         self.setWindowTitle("Your own data")
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(WIDTH, LOW)
         self._build()
         self._work = Work(look(name), self)
         self._work.progress.connect(self._progress)
         self._work.finished.connect(self._show)
         self._work.failed.connect(self._failed)
-        self.finished.connect(self._work_over)
+        self.finished.connect(self._closed)
         self._running = True
         self._work.over.connect(self._stop_running)
         self._work.start()
@@ -138,13 +137,24 @@ class DataPreview(QDialog):
     def _stop_running(self) -> None:
         self._running = False
 
-    def _work_over(self) -> None:
-        """The dialog closes: reading that is under way ends, and nothing is heard of it."""
+    def _closed(self) -> None:
+        """Reading that is under way is told to end, and nobody waits for it."""
+        if self._running:
+            self._work.stop()
+            self._work.over.connect(self.deleteLater)
+        else:
+            self.deleteLater()
+
+    def end(self) -> None:
+        """Close it, and wait until nothing is read any more: the window closes."""
         if self._running:
             self._running = False
             self._work.end()
+        self.reject()
 
     def _failed(self, error: Exception) -> None:
+        if self.isHidden():
+            return
         self.bar.hide()
         self.facts.setText(str(self._path.parent))
         said = str(error) if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
@@ -169,6 +179,8 @@ class DataPreview(QDialog):
     # ------------------------------------------------------------------ what was found
 
     def _show(self, found: Preview) -> None:
+        if self.isHidden():  # closed just before
+            return
         self.found = found
         self.bar.hide()
         self.facts.setText(" · ".join(found.facts))

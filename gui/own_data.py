@@ -25,6 +25,7 @@ class OwnData(QObject):
         super().__init__(bench)
         self.bench = bench
         self.dialog: DataPreview | None = None
+        self._told = 0  # the run whose reading stands in the banner, or stood there
         bench.controls.dataset_chosen.connect(bench.runs.choose_dataset)
         bench.controls.data_offered.connect(self.offer)
         bench.bridge.happened.connect(self._happened)
@@ -35,7 +36,8 @@ class OwnData(QObject):
         info = self.bench.info
         if info is None:
             return
-        self.close()
+        if self.dialog is not None:
+            self.dialog.reject()
         dialog = self.dialog = DataPreview(path, info.title, info.accepts, self.bench)
         dialog.chosen.connect(self.bench.runs.choose_dataset)
         dialog.finished.connect(self._dialog_over)
@@ -43,9 +45,9 @@ class OwnData(QObject):
         dialog.place_over(self.bench)
 
     def close(self) -> None:
-        """Put the preview away: nothing changes."""
+        """The lab is closed, and the preview with it."""
         if self.dialog is not None:
-            self.dialog.reject()
+            self.dialog.end()
 
     def _dialog_over(self) -> None:
         self.dialog = None
@@ -59,10 +61,12 @@ class OwnData(QObject):
         if pending.spec.dataset in CATALOGUE:
             return  # quick to read
         banner = self.bench.banner
-        if banner.subject != SUBJECT or banner.isHidden():
+        if self._told != event.run:
+            self._told = event.run
             banner.say(f"Reading {dataset_title(pending.spec.dataset)}…", ("Cancel", self.stop), subject=SUBJECT)
-        banner.show_progress(event.done, event.total)
-        banner.progress.setToolTip("")  # not all that is counted are bytes
+        if banner.subject == SUBJECT and not banner.isHidden():  # the viewer may have put it away
+            banner.show_progress(event.done, event.total)
+            banner.progress.setToolTip("")  # not all that is counted are bytes
 
     def stop(self) -> None:
         """The viewer no longer wants them: what ran before goes on."""

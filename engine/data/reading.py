@@ -48,10 +48,10 @@ def report(done: int, total: int) -> None:
     """Say how far a reader is, in whatever it counts: cheap enough to be called for each file or thousand rows."""
     if _watch.progress is None:
         return
-    if (now := time.monotonic()) >= _watch.rest_at:
+    if time.thread_time() >= _watch.rest_at:  # of its own work: what it waited for others was a rest too
         time.sleep(REST)
-        _watch.rest_at = time.monotonic() + WORK
-    if now >= _watch.next_at:
+        _watch.rest_at = time.thread_time() + WORK
+    if (now := time.monotonic()) >= _watch.next_at:
         _watch.next_at = now + INTERVAL
         _watch.progress(done, total)
 

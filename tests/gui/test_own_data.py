@@ -204,8 +204,10 @@ def test_reading_does_not_hold_up_the_window_and_ends_when_the_preview_is_closed
     qtbot.waitUntil(lambda: dialog.bar.value() == 333 and len(ticks) > 20, timeout=PATIENCE)
     assert begun.is_set()
     assert not dialog.use.isEnabled()
-    qtbot.mouseClick(dialog.cancel, Qt.MouseButton.LeftButton)
-    assert not dialog._work._thread.is_alive()
+    thread = dialog._work._thread
+    with qtbot.waitSignal(dialog.destroyed):
+        qtbot.mouseClick(dialog.cancel, Qt.MouseButton.LeftButton)
+    assert not thread.is_alive()
 
 
 # ------------------------------------------------------------------ in the workbench
