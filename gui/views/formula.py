@@ -238,7 +238,7 @@ class FormulaView(ViewWidget):
                 )
                 count = max(count, len(wrapped(line.numbers, figures_font(size), room - indent)))
                 result.wrapped |= count > line.numbers.count("\n") + 1
-                baseline = y + 0.15 * size + figures.ascent()
+                baseline = y + 0.25 * size + figures.ascent()
                 result.pieces.append(Piece(FIGURES, index, left + indent, baseline, room - indent))
                 y = baseline + (count - 1) * figures.lineSpacing() + figures.descent()
                 end = indent + length + gap if count == 1 else room
