@@ -127,7 +127,7 @@ class Lab:
     Params: ClassVar[type[Any]]
     layout: ClassVar[str]
     state: ClassVar[tuple[str, ...]]
-    weights: ClassVar[tuple[str, ...]] = ()  # what is exported as learnt, if not all networks: tensors or lists of them
+    weights: ClassVar[tuple[str, ...]] = ()  # exported as learnt, if not all networks: tensors, lists or dicts of them
     order: ClassVar[int] = 50  # its place in the chapter
     datasets: ClassVar[tuple[str, ...]] = ()  # names in engine.data; the first needs no network
     accepts: ClassVar[tuple[str, ...]] = ()  # kinds of the user's own data: "images", "text", "table"

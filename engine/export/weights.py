@@ -26,7 +26,8 @@ def weights_of(lab: Lab) -> dict[str, Tensor]:
         elif isinstance(value, nn.Module):
             found.update({f"{name}.{key}": part for key, part in value.state_dict().items()})
         else:
-            found.update({f"{name}.{place}": part for place, part in enumerate(value)})
+            parts = value.items() if isinstance(value, dict) else enumerate(value)
+            found.update({f"{name}.{place}": part for place, part in parts})
     return {name: value.detach().cpu().clone().contiguous() for name, value in found.items()}
 
 
