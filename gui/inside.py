@@ -154,7 +154,7 @@ class Inside(QObject):
         if event.run != self._bench.run:
             return
         match event:
-            case InsideSeen(layers=layers) if layers and not self._dismissed:
+            case InsideSeen(layers=layers, lit=lit) if layers and (lit or self.open) and not self._dismissed:
                 compared = self._bench.twins.on
                 self.panel.title.setText("Inside the step of A" if compared else "Inside the step")
                 self.panel.show_seen(event)
