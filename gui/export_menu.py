@@ -25,6 +25,8 @@ class ExportMenu(QMenu):
         self._add("Window as picture…", lambda e: e.picture(), "Ctrl+Shift+P")
         self.record = self._add("Record animation", lambda e: e.record(), "Ctrl+Shift+R")
         self.record.setToolTip("Of the enlarged view, else of the whole lab; once more ends it")
+        again = self._add("Animation of the timeline…", lambda e: e.play_again())
+        again.setToolTip("Of a stretch of what was recorded, while training goes on")
         self.video = QAction("Copy the command that adds MP4", self)
         self.video.triggered.connect(self._copy_video_command)
         self.addAction(self.video)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QBuffer, QIODevice, QObject, Signal
 from PySide6.QtGui import QGuiApplication, QImage
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QDialog, QFileDialog, QWidget
 
 from engine.export.animation import FORMATS, encode, video_is_there
 from engine.export.recording import Recording
@@ -19,6 +20,9 @@ from gui.record_badge import RecordBadge
 from gui.recorder import Recorder
 
 if TYPE_CHECKING:
+    from engine.recorder import MetricHistory
+    from engine.tape import Tape
+    from gui.replay import Replay, Stretch
     from gui.settings import Settings
     from gui.workbench import Workbench
 
@@ -38,7 +42,8 @@ class Exports(QObject):
         self.badge: RecordBadge | None = None
         self._step = 0
         self._works: list[Work] = []
-        self._dialog: QFileDialog | None = None
+        self._dialog: QDialog | None = None
+        self.replay: Replay | None = None
         bench.bridge.status.connect(self._status)
         bench.bridge.happened.connect(self._event)
 
@@ -55,6 +60,7 @@ class Exports(QObject):
         for work in self._works:
             work.end()
         self._works.clear()
+        self._end_replay()
         if self._dialog is not None:
             self._dialog.close()
         if self.badge is not None:
@@ -101,11 +107,28 @@ class Exports(QObject):
         widget = grid.panels[grid.enlarged].view if grid.enlarged else self.bench
         self.recorder = Recorder(widget, self)
         self.recorder.took.connect(self._show_recording)
-        if self.badge is None:
-            self.badge = RecordBadge(self.window)
-            self.badge.pressed.connect(self._badge_pressed)
+        self._make_badge()
         self.recorder.start()
         self.recording_changed.emit(True)
+
+    def play_again(self) -> None:
+        """A stretch of the recorded timeline as an animation: ask which, and for a file."""
+        from gui.replay import size_of_pictures
+        from gui.replay_dialog import StretchDialog
+
+        bench = self.bench
+        span = bench.bridge.tape(bench.run).span() if bench.run is not None else None
+        if self.replay is not None:
+            bench.toast.say("An animation is being written: wait for it, or cancel it")
+        elif bench.run is None or span is None or span[0] == span[1]:
+            bench.toast.say("Nothing is recorded yet: train for a moment first")
+        else:
+            recorded = bench.bridge.tape(bench.run), bench.bridge.history(bench.run)
+            dialog = StretchDialog(span, bench.rewinding.step, size_of_pictures(bench.grid), bench)
+            dialog.chosen.connect(lambda stretch: self._ask_replay(stretch, *recorded))
+            dialog.finished.connect(lambda: self._asked(dialog))
+            self._dialog = dialog
+            dialog.open()
 
     # ------------------------------------------------------------------ recording and encoding
 
@@ -133,19 +156,50 @@ class Exports(QObject):
 
     def _encode(self, path: Path, recording: Recording) -> None:
         def write(work: Work) -> None:
-            encode(
-                path,
-                recording.pictures(),
-                len(recording),
-                samples=recording.samples(),
-                note=work.note,
-                cancelled=work.asked_to_stop,
-            )
+            pictures, count, samples = recording.pictures(), len(recording), recording.samples()
+            encode(path, pictures, count, samples=samples, note=work.note, cancelled=work.asked_to_stop)
 
+        self._follow(self._write(path, write))
+
+    def _ask_replay(self, stretch: Stretch, tape: Tape, history: MetricHistory) -> None:
+        def write(path: Path) -> None:
+            self._replay(path, stretch, tape, history)
+
+        self._ask("Save animation", ".gif", write, endings=tuple(FORMATS))
+
+    def _replay(self, path: Path, stretch: Stretch, tape: Tape, history: MetricHistory) -> None:
+        from gui.replay import Replay
+
+        flags = self.bench.timeline.track.flags
+        replay = self.replay = Replay(self.bench.grid, tape, history, flags, stretch, self)
+        few_colours = path.suffix.lower() == ".gif"  # they are chosen from samples
+
+        def write(work: Work) -> None:
+            stopped = work.asked_to_stop
+            samples = replay.samples(stopped) if few_colours else []
+            encode(path, replay.pictures(stopped), len(replay), samples=samples, note=work.note, cancelled=stopped)
+
+        replay.start(samples=few_colours)
         work = self._write(path, write)
+        work.over.connect(self._end_replay)
+        self._make_badge()
+        self._follow(work)
+
+    def _end_replay(self) -> None:
+        if self.replay is not None:
+            self.replay.end()
+            self.replay.deleteLater()
+            self.replay = None
+
+    def _follow(self, work: Work) -> None:
         work.progress.connect(self._show_progress)
         work.over.connect(self._hide_badge)
         self._show_progress(0, 1)
+
+    def _make_badge(self) -> None:
+        if self.badge is None:
+            self.badge = RecordBadge(self.window)
+            self.badge.pressed.connect(self._badge_pressed)
 
     def _show_progress(self, done: int, of: int) -> None:
         if self.badge is not None and not self.recording:
@@ -189,7 +243,7 @@ class Exports(QObject):
         if chosen := dialog.selectedFiles():
             dialog.selectFile(Path(chosen[0]).with_suffix(ending).name)
 
-    def _asked(self, dialog: QFileDialog) -> None:
+    def _asked(self, dialog: QDialog) -> None:
         dialog.deleteLater()
         if self._dialog is dialog:
             self._dialog = None
@@ -249,6 +303,8 @@ class Exports(QObject):
 
     def _failed(self, error: Exception) -> None:
         why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            why = "the disk is full: nothing was written. Choose another place"
         self.bench.banner.say(f"Not exported. {why[:1].upper()}{why[1:]}.", subject="export")
 
 

@@ -19,7 +19,7 @@ from engine.checkpoint import writing
 from engine.export.recording import Picture, Pixels
 
 FORMATS = {".gif": "GIF", ".webp": "WebP", ".png": "Animated PNG", ".mp4": "MP4"}
-VIDEO_RATE = 15
+VIDEO_RATE = 30
 ADD_VIDEO = 'python -m pip install "imageio[pyav]"'  # the extra `video`
 Note = Callable[[int, int], None]  # pictures done, pictures in all
 
