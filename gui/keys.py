@@ -38,6 +38,7 @@ LAB: Section = (
         ("N", "Restart, new seed"),
         ("F", "Enlarge a view, and back"),
         ("T", "Compare up to four runs"),
+        ("H", "Earlier runs: pin their curves, go back"),
         ("Ctrl+Z", "Undo a restart"),
         ("Ctrl+C", "Copy a picture of the view"),
         ("Ctrl+S", "Save the session"),

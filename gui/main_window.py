@@ -209,10 +209,12 @@ class MainWindow(QMainWindow):
         kept = self.workbench
         asked = resume is not None or values is not None or dataset or seed is not None
         if kept is None or kept.lab_id != card.id or asked:
+            earlier = kept.earlier.handed_on() if kept is not None and kept.lab_id == card.id else []
             self._close_lab()
             kept = Workbench(
                 self.engine(), card.id, self.settings, resume=resume, values=values, dataset=dataset, seed=seed
             )
+            kept.earlier.take_over(earlier)
             self._title = card.title, card.chapter
             kept.title_changed.connect(self._set_title)
             kept.file.copied.connect(self.open_lab)

@@ -15,21 +15,12 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from engine.hyperparameters import HyperparameterError, Value
 from engine.messages import Changed, LabInfo, Mark, Opened, Play, RunSpec, Set
 from engine.own_labs import is_own
-from engine.recorder import MetricHistory
 from gui.control_panel import dataset_title, readable
 from gui.session_bridge import SessionBridge
 from gui.settings import Settings
 
 DEBOUNCE_MS = 250  # a structural slider is being dragged: wait until it rests before building
 DATASET = "@dataset"  # among the remembered hyperparameters
-
-
-@dataclass(frozen=True)
-class Ghost:
-    """The curves of another run, shown faintly beside the present ones."""
-
-    text: str
-    history: MetricHistory
 
 
 @dataclass(frozen=True)
@@ -42,7 +33,7 @@ class Pending:
     play: bool = False
     resume: Path | None = None  # goes on from this file
     remembered: bool = False  # made of what was used last time: may no longer fit
-    ghost: Ghost | None = None  # it is a branch: what its parent went on to do
+    branches: bool = False  # off the present run
     marks: tuple[Mark, ...] = ()  # what is to change it, as it changed a former run
 
 
@@ -50,6 +41,7 @@ class Runs(QObject):
     """Opens, replaces and closes the runs of one lab, and remembers its hyperparameters."""
 
     building = Signal()  # a run is being built
+    leaving = Signal(int, object, object)  # a run that gives way, its RunSpec, the step at which a branch leaves it
     adopted = Signal(object, str, bool)  # Opened, what changed since the former run, whether it is to play
     settled = Signal()  # the form is to show what is in force
 
@@ -63,7 +55,6 @@ class Runs(QObject):
         self.spec: RunSpec | None = None
         self.pending: Pending | None = None
         self.resumed: Path | None = None  # the file that the present run goes on from
-        self.ghosts: list[Ghost] = []  # what the runs that this one branched from went on to do
         self.wanted: dict[str, Value] = {}  # structural changes that wait for the slider to rest
         self.sent: dict[str, Value] = {}  # live changes that were not confirmed yet
         self._done: list[RunSpec] = []
@@ -105,12 +96,11 @@ class Runs(QObject):
         self.building.emit()
 
     def branch(self, step: int) -> None:
-        """Go on from an earlier step; what came after it stays on the curves as a ghost."""
+        """Go on from an earlier step."""
         if self.run is None or self.spec is None or self.pending is not None:
             return
         run = self.bridge.branch(self.run, step)
-        ghost = Ghost(f"before the branch at step {step:,}", self.bridge.history(self.run))
-        self.pending = Pending(run, self.spec, ghost=ghost)
+        self.pending = Pending(run, self.spec, branches=True)
         self.building.emit()
 
     def _opened(self, event: Opened) -> None:
@@ -120,9 +110,9 @@ class Runs(QObject):
         former, former_spec = self.run, self.spec
         self.run, self.spec, self.pending, self.info = event.run, event.spec, None, event.lab
         self.resumed = pending.resume
-        self.ghosts = [*self.ghosts, pending.ghost] if pending.ghost else []
         self.sent.clear()
         if former is not None:
+            self.leaving.emit(former, former_spec, event.step if pending.branches else None)
             self.bridge.close(former)
         if former_spec is not None and pending.told:
             self._done.append(former_spec)

@@ -126,6 +126,7 @@ class Timeline(QWidget):
         self.where = QLabel()
         self.where.setProperty("role", "hint")
         self.where.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.runs = self._button("Runs", "The earlier runs of this lab: pin their curves, or go back to one (H)")
         self.changes = self._button("Changes", "")
         self.branch = self._button("Branch", "Train on from the step that is shown, beside the curves so far (Ctrl+B)")
         self.live = self._button("Live", "Back to the present step (Ctrl+L)")
@@ -137,11 +138,13 @@ class Timeline(QWidget):
         row.setSpacing(8)
         row.addWidget(self.track, 1)
         row.addWidget(self.where)
+        row.addWidget(self.runs)
         row.addWidget(self.changes)
         row.addWidget(self.branch)
         row.addWidget(self.live)
         self.where.setFixedWidth(self.where.fontMetrics().horizontalAdvance("rewound to step 9,999,999") + 8)
         theme.holder.changed.connect(self._restyle)
+        self.runs.setMinimumWidth(self.runs.fontMetrics().horizontalAdvance("Runs (99)") + 28)
         self.changes.setMinimumWidth(self.changes.fontMetrics().horizontalAdvance("Changes (99)") + 28)
         self._restyle()
         self.set_flags(())
@@ -170,6 +173,10 @@ class Timeline(QWidget):
         self.changes.setEnabled(bool(flags))
         some, none = "List what changed this run", "Nothing changed yet: turn a knob, edit in a view, press an action"
         self.changes.setToolTip(some if flags else none)
+
+    def show_runs(self, count: int) -> None:
+        """How many earlier runs are kept."""
+        self.runs.setText(f"Runs ({count:,})" if count else "Runs")
 
     def show_step(self, step: int) -> None:
         """Where the handle stands; below zero the views are live."""

@@ -121,7 +121,7 @@ class Twins(QObject):
     def _building(self) -> None:
         """A successor of A is being built: build its twins right behind it, before anybody can let it train."""
         pending = self._bench.runs.pending
-        if self._lab is None or pending is None or pending.ghost is not None or pending.resume is not None:
+        if self._lab is None or pending is None or pending.branches or pending.resume is not None:
             return
         self._bench.bridge.tie(pending.run, self.bar.differences(), pending.marks)
 

@@ -12,10 +12,10 @@ from PySide6.QtWidgets import QApplication, QGridLayout, QLabel, QSizePolicy, QV
 from engine.messages import Frame, LabInfo
 from engine.recorder import MetricHistory
 from gui import theme
-from gui.runs import Ghost
 from gui.view_panel import ViewPanel
 from gui.views import make_view
 from gui.views.base import ViewWidget
+from gui.views.ghosts import Ghost
 
 NEWEST = 1 << 62  # the step that curves are shown at: wherever the run has got to
 
@@ -205,7 +205,7 @@ class ViewGrid(QWidget):
         """Show the curves of other runs faintly beside the present ones."""
         for panel in self.panels.values():
             if panel.view.description.kind == "curves":
-                panel.view.set_ghosts([ghost.history for ghost in ghosts])  # type: ignore[attr-defined]
+                panel.view.set_ghosts(ghosts)  # type: ignore[attr-defined]
 
     def visible_views(self) -> tuple[str, ...]:
         """The views that can be seen: one where it is enlarged, none in a minimised or hidden window."""

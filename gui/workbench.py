@@ -51,6 +51,7 @@ from gui.autosave import Autosave
 from gui.changes import Changes
 from gui.code_panel import CodeSide
 from gui.control_panel import ControlPanel
+from gui.earlier import EarlierRuns
 from gui.error_banner import ErrorBanner
 from gui.explain_panel import ExplainPanel
 from gui.flags import Flags
@@ -106,7 +107,7 @@ class Workbench(QWidget):
         self.file = LabFile(lab_id, self.code, self.code_action, self.problems, self.grid, self)
         self._connect()
         self.inside = Inside(self)
-        self.twins, self.own_data = Twins(self), OwnData(self)
+        self.twins, self.earlier, self.own_data = Twins(self), EarlierRuns(self), OwnData(self)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.runs.open_first(resume, values, dataset, seed)
 
@@ -242,7 +243,6 @@ class Workbench(QWidget):
         self.rewinding.adopted()
         self._show_values()
         self.controls.show_facts(event.facts)
-        self.grid.set_ghosts(self.runs.ghosts)
         self._show_metrics(now=True)
         self.transport.show_enabled(True)
         if self._speed is not None:

@@ -12,6 +12,8 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
 
 from engine.payloads import Array
 from gui import theme
+from gui.views import ghosts
+from gui.views.ghosts import Ghost
 from gui.views.parts import faded, polygon
 from gui.views.scales import Axis, abbreviated, room_for, spread_apart
 
@@ -93,6 +95,14 @@ def lines(painter: QPainter, shown: Sequence[Line]) -> None:
             else:
                 painter.drawPolyline(polygon(np.column_stack((line.x[piece], line.y[piece]))))
     painter.setBrush(Qt.BrushStyle.NoBrush)
+
+
+def ghost_lines(painter: QPainter, shown: Sequence[tuple[Ghost, Line]]) -> None:
+    """The curves of earlier runs."""
+    for ghost, line in shown:
+        painter.setPen(ghosts.pen(line.colour, ghost.strokes))
+        for piece in finite_pieces(line.y):
+            painter.drawPolyline(polygon(np.column_stack((line.x[piece], line.y[piece]))))
 
 
 def crosses(painter: QPainter, shown: Sequence[Line], plot: QRectF) -> None:
@@ -204,21 +214,45 @@ def cross_line(painter: QPainter, x: float, plot: QRectF) -> None:
     painter.drawLine(QPointF(x, plot.top()), QPointF(x, plot.bottom()))
 
 
+def best(painter: QPainter, at: QPointF, text: str, plot: QRectF, *, over: bool) -> None:
+    """A ring around a point, and its value over or under it."""
+    metrics = QFontMetricsF(painter.font())
+    painter.setPen(QPen(QColor(theme.current().text), 1.4))
+    painter.drawEllipse(at, 3.5, 3.5)
+    wide = metrics.horizontalAdvance(text)
+    x = min(max(at.x() - wide / 2, plot.left() + 4), plot.right() - wide - 2)
+    # the curve came from above to a lowest point, so there is room over it; over a highest one there is not
+    up = at.y() - 8 if over else at.y() + 8 + metrics.capHeight()
+    painter.fillRect(QRectF(x - 3, up - metrics.capHeight() - 3, wide + 6, metrics.capHeight() + 6),
+                     faded(theme.current().panel, 0.75))  # fmt: skip
+    painter.drawText(QPointF(x, up), text)
+
+
 def crosshair(
-    painter: QPainter, x: float, title: str, readings: Sequence[tuple[Line, str]], plot: QRectF, size: QSize
+    painter: QPainter,
+    x: float,
+    title: str,
+    readings: Sequence[tuple[Line, str]],
+    plot: QRectF,
+    size: QSize,
+    earlier: Sequence[tuple[Ghost, str]] = (),
 ) -> None:
-    """A dot on each curve, and a card with the values there."""
+    """A dot on each curve, and a card with the values there; under them those of ghosts, as far as there is room."""
     look, metrics = theme.current(), QFontMetricsF(painter.font())
-    for line, _ in readings:
+    for line, text in readings:
         place = int(np.searchsorted(line.x, x + 0.5)) - 1
-        if place >= 0 and plot.top() - 2 <= line.y[place] <= plot.bottom() + 2:
+        if text != "–" and place >= 0 and plot.top() - 2 <= line.y[place] <= plot.bottom() + 2:
             painter.setPen(QPen(QColor(look.panel), 1.5))
             painter.setBrush(line.colour)
             painter.drawEllipse(QPointF(x, line.y[place]), 4, 4)
     high = metrics.height() + 1
     names, values = [line.label for line, _ in readings], [text for _, text in readings]
     width = max(metrics.horizontalAdvance(title), room_for(names, metrics) + room_for(values, metrics) + 26) + 16
-    height = high * (len(readings) + 1) + 10
+    earlier = earlier[: max(0, int((size.height() - 14) / high) - 1 - len(readings))]
+    for ghost, text in earlier:
+        wanted = ghosts.SAMPLE + 34 + metrics.horizontalAdvance(text) + metrics.horizontalAdvance(ghost.name)
+        width = max(width, min(wanted, size.width() - 2.0, 0.75 * size.width() + 60))
+    height = high * (len(readings) + len(earlier) + 1) + 10
     left = x + 12 if x + 14 + width < size.width() else x - 12 - width
     box = QRectF(max(1.0, left), min(plot.top() + 2, max(1.0, size.height() - height - 2)), width, height)
     painter.setPen(QPen(QColor(look.border), 1))
@@ -236,6 +270,9 @@ def crosshair(
         painter.drawText(QPointF(box.left() + 20, y), line.label)
         painter.drawText(QPointF(box.right() - 8 - metrics.horizontalAdvance(text), y), text)
     painter.setBrush(Qt.BrushStyle.NoBrush)
+    for ghost, text in earlier:
+        y += high
+        ghosts.paint_reading(painter, QRectF(box.left() + 8, y - metrics.ascent(), width - 16, high), ghost, text)
 
 
 def steady_range(

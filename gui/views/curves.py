@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
-from PySide6.QtGui import QAction, QColor, QFontMetricsF, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import QAction, QColor, QFontMetricsF, QPainter, QPaintEvent, QResizeEvent
 
 from engine.recorder import Decimated, MetricHistory
 from gui import theme
@@ -18,11 +18,11 @@ from gui.format import number, percent
 from gui.views import curve_paint as paint
 from gui.views.base import ViewWidget
 from gui.views.curve_paint import Line, one_per_pixel, smoothed_over, steady_range
+from gui.views.ghosts import Ghost, value_at
 from gui.views.parts import Chip, ChipRow, faded, paint_focus, polygon, small
 from gui.views.scales import Axis, room_for, short_names
 
 SMOOTHINGS = (("off", 0.0), ("light", 0.008), ("medium", 0.025), ("strong", 0.08))  # as a share of the plot's width
-KEPT_RANGE = 0.6  # the range of y shrinks only when the curves fill less than this share of it
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class CurvesView(ViewWidget):
         super().__init__(description, probes=probes, edits=edits)
         self.history: MetricHistory | None = None
         self.flags: tuple[Flag, ...] = ()
-        self.ghosts: list[MetricHistory] = []
+        self.ghosts: list[Ghost] = []
         self.twins: dict[str, MetricHistory] = {}  # by letter, of runs that advance along with this one
         self.window_of_steps: tuple[float, float] | None = None  # None shows all
         self._follows = False  # the zoomed window ends at the newest step and moves along
         self._seen: tuple[int, ...] = ()
         self._range: tuple[float, float] | None = None
         self._lines: list[Line] = []
-        self._ghost_lines: list[Line] = []
+        self._ghost_lines: list[tuple[Ghost, Line]] = []
         self._twin_lines: list[Line] = []
         self._legend: list[list[str]] = []  # the names over the plot, where they do not fit at the ends of the lines
         self._x, self._y = Axis(), Axis()
@@ -110,10 +110,10 @@ class CurvesView(ViewWidget):
             self.flags = tuple(flags)
             self.update()
 
-    def set_ghosts(self, ghosts: Sequence[MetricHistory]) -> None:
-        """Other runs, drawn faintly behind: what the run that this one branched from went on to do."""
-        if list(ghosts) != self.ghosts:
-            self.ghosts = list(ghosts)
+    def set_ghosts(self, shown: Sequence[Ghost]) -> None:
+        """Earlier runs, drawn faintly behind."""
+        if list(shown) != self.ghosts:
+            self.ghosts, self._range = list(shown), None
             self.update()
 
     def set_twins(self, twins: Mapping[str, MetricHistory]) -> None:
@@ -127,9 +127,12 @@ class CurvesView(ViewWidget):
         super().clear()
 
     def names(self) -> tuple[str, ...]:
-        """The metrics shown: those declared that have a point."""
-        known = self.history.names() if self.history else ()
+        """The metrics shown: those declared that have a point, here or in a ghost."""
+        known = {name for history in self._histories() for name in history.names()}
         return tuple(name for name in self.description.metrics if name in known)
+
+    def _histories(self) -> list[MetricHistory]:
+        return [self.history, *(ghost.history for ghost in self.ghosts)] if self.history is not None else []
 
     def smooth(self, level: int) -> None:
         """Set the smoothing, an index into SMOOTHINGS."""
@@ -174,10 +177,9 @@ class CurvesView(ViewWidget):
     def _steps_shown(self) -> tuple[float, float]:
         if self.window_of_steps is not None:
             return self.window_of_steps
-        assert self.history is not None
-        first, last = self.history.span(self.names()) or (0, 1)
-        for ghost in self.ghosts:
-            last = max(last, (ghost.span(self.names()) or (0, 0))[1])
+        spans = [history.span(self.names()) for history in self._histories()]
+        known = [span for span in spans if span is not None] or [(0, 1)]
+        first, last = known[0][0], max(span[1] for span in known)
         if last == first:
             return first - 0.5, first + 0.5
         return (0.0 if first == 1 and last > 20 else float(first)), float(last)  # so that the axis begins at 0
@@ -204,7 +206,9 @@ class CurvesView(ViewWidget):
         found = {name: self._fetch(self.history, name, first, last, buckets) for name in names}
         twins, span = self.twins, (first, last, buckets)
         theirs = {(run, name): self._fetch(twins[run], name, *span) for run in twins for name in names}
-        low, high = self._values_shown([*found.values(), *theirs.values()], first, last)
+        past = [(ghost, name, self._fetch(ghost.history, name, *span)) for ghost in self.ghosts for name in names]
+        shown = [*found.values(), *theirs.values(), *(entries for _, _, entries in past)]
+        low, high = self._values_shown(shown, first, last)
         height = max(10.0, self.height() - top - bottom)
         self._y = Axis(low, high, top + height, top, log=self.log_y.isChecked(), percent=self.description.percent)
         self._y.choose_ticks(round(height / 46) + 1, int(height / 18) + 1)
@@ -223,12 +227,8 @@ class CurvesView(ViewWidget):
             for run, line in itertools.product(self.twins, self._lines)
             if len(theirs[run, line.name].steps)
         ]
-        self._ghost_lines = [
-            replace(self._line(line.name, "", faded(line.colour, 0.38), entries), raw=None)
-            for ghost in self.ghosts
-            for line in self._lines
-            if len((entries := ghost.decimated(line.name, math.floor(first), math.ceil(last), buckets)).steps)
-        ]
+        colours = {line.name: line.colour for line in self._lines}
+        self._ghost_lines = [(ghost, self._line(name, "", colours[name], entries)) for ghost, name, entries in past]
         return plot
 
     def _fetch(self, history: MetricHistory, name: str, first: float, last: float, buckets: int) -> Decimated:
@@ -301,7 +301,7 @@ class CurvesView(ViewWidget):
         paint.axes(painter, plot, self._x, self._y, self.size())
         painter.save()
         painter.setClipRect(plot.adjusted(0, -3, 0, 2))
-        paint.lines(painter, self._ghost_lines)
+        paint.ghost_lines(painter, self._ghost_lines)
         paint.lines(painter, self._lines)
         paint.lines(painter, self._twin_lines)
         paint.crosses(painter, self._lines, plot)
@@ -329,7 +329,8 @@ class CurvesView(ViewWidget):
             if self._cross is not None:  # where the views are rewound to a line stands already
                 paint.cross_line(painter, self._x.pixel(step), plot)
             title = f"step {step:,}{' · ' + ' | '.join(('A', *self.twins)) if self.twins else ''}"
-            paint.crosshair(painter, self._x.pixel(step), title, readings, plot, self.size())
+            past = [(ghost, self._ghost_reading(ghost, step)) for ghost in self.ghosts]
+            paint.crosshair(painter, self._x.pixel(step), title, readings, plot, self.size(), past)
         paint_focus(painter, self)
         painter.end()
 
@@ -346,18 +347,8 @@ class CurvesView(ViewWidget):
         if best is None:
             return
         at = QPointF(self._x.pixel(best[0]), self._y.pixel(best[1]))
-        if not plot.adjusted(-2, -2, 2, 2).contains(at):
-            return
-        metrics, text = QFontMetricsF(painter.font()), f"best {self._text(best[1])}"
-        painter.setPen(QPen(QColor(theme.current().text), 1.4))
-        painter.drawEllipse(at, 3.5, 3.5)
-        wide = metrics.horizontalAdvance(text)
-        x = min(max(at.x() - wide / 2, plot.left() + 4), plot.right() - wide - 2)
-        # the curve came from above to a lowest point, so there is room over it; over a highest one there is not
-        up = at.y() - 8 if self.description.best == "low" else at.y() + 8 + metrics.capHeight()
-        painter.fillRect(QRectF(x - 3, up - metrics.capHeight() - 3, wide + 6, metrics.capHeight() + 6),
-                         faded(theme.current().panel, 0.75))  # fmt: skip
-        painter.drawText(QPointF(x, up), text)
+        if plot.adjusted(-2, -2, 2, 2).contains(at):
+            paint.best(painter, at, f"best {self._text(best[1])}", plot, over=self.description.best == "low")
 
     def _best(self) -> tuple[int, float] | None:
         names = self.names()
@@ -378,9 +369,17 @@ class CurvesView(ViewWidget):
 
     def _reading(self, name: str, step: int) -> str:
         """A metric's value at a step, as text; where runs are compared, that of each."""
-        values = [history.at(name, step) for history in (self.history, *self.twins.values()) if history is not None]
         unit = f" {self.description.unit}" if self.description.unit else ""
+        runs = [history for history in (self.history, *self.twins.values()) if history is not None]
+        values = [value_at(history, name, step) for history in runs]
         return " | ".join("–" if value is None else self._text(value) + unit for value in values)
+
+    def _ghost_reading(self, ghost: Ghost, step: int) -> str:
+        """The values of an earlier run at a step, in the order of the lines."""
+        values = [value_at(ghost.history, line.name, step) for line in self._lines]
+        if all(value is None for value in values):
+            return "ended"
+        return " · ".join("–" if value is None else self._text(value) for value in values)
 
     # ------------------------------------------------------------------ mouse and keys
 

@@ -76,7 +76,7 @@ def test_a_branch_goes_on_from_there_and_keeps_both_futures(open_window: Opener,
     begun = (bench.bridge.history(run).span() or (0, 0))[1]
     assert begun <= asked
     loss = bench.grid.panels["loss"].view
-    assert [ghost.span() for ghost in loss.ghosts] == [end]
+    assert [ghost.history.span() for ghost in loss.ghosts] == [end]
     bench.toggle_play()  # with nothing changed it repeats what the parent did
     qtbot.waitUntil(lambda: (bench.bridge.history(run).span() or (0, 0))[1] >= begun + 50, timeout=PATIENCE)
     for step in (begun + 10, begun + 40):

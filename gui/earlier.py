@@ -1,0 +1,238 @@
+"""Earlier runs: when a run of a lab is replaced its curves are kept, to be pinned beside those of the next as ghosts.
+
+They are those of one lab, from the first run that it showed until another lab is opened. A branch pins the run that it
+left, until something else than a branch takes its place.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QPoint, QTimer
+from PySide6.QtGui import QAction
+
+from engine.hyperparameters import Hyperparameter, Value
+from engine.messages import LabInfo, Opened, RunSpec
+from engine.recorder import MetricHistory
+from gui import format
+from gui.control_panel import dataset_title, readable
+from gui.earlier_list import EarlierList, Row
+from gui.views.ghosts import STROKES, Ghost
+
+if TYPE_CHECKING:
+    from gui.workbench import Workbench
+
+MOST_KEPT = 20
+MOST_PINNED = len(STROKES)
+POINTS = 2048  # per metric: as many as a screen has columns, and with the pyramid over them about 100 kB
+REST_MS = 300
+
+
+@dataclass
+class EarlierRun:
+    """What is kept of a run that was replaced."""
+
+    number: int  # in the order in which they ended, from 1
+    spec: RunSpec  # with the hyperparameters that it had at last
+    history: MetricHistory
+    changes: int  # how often it was changed on the way
+    ended: float  # seconds since the epoch
+    branched: int | None = None  # the step at which a branch left it
+    pinned: int | None = None  # an index into STROKES
+    by_branch: bool = False  # it was a branch that pinned it, not the viewer
+
+    @property
+    def steps(self) -> int:
+        return (self.history.span() or (0, 0))[1]
+
+
+def thinned(history: MetricHistory) -> MetricHistory:
+    """A history with the same curves, in bounded memory."""
+    kept = MetricHistory()
+    for name, (steps, values) in history.thinned(POINTS).items():
+        kept.append(name, steps, values)
+    return kept
+
+
+def phrase(declared: Hyperparameter, value: Value) -> str:
+    """A hyperparameter in the middle of a sentence: "learning rate 0.1", "filters, layer 1: 8", "ELU"."""
+    label, said = declared.label, readable(declared, value).removeprefix(f"{declared.label}: ")
+    word = label if label[1:2].isupper() or label[1:2].isdigit() else label[:1].lower() + label[1:]
+    return f"{word}{':' if label[-1:].isdigit() else ''} {said}"
+
+
+def apart(specs: Sequence[RunSpec], info: LabInfo) -> tuple[str, ...]:
+    """The hyperparameters that are not the same in all runs; those of what is shown tell nothing."""
+    names = [name for name, declared in info.hyperparameters.items() if not declared.view]
+    return tuple(name for name in names if len({spec.hyperparameters.get(name) for spec in specs}) > 1)
+
+
+def told_apart(spec: RunSpec, specs: Sequence[RunSpec], info: LabInfo) -> list[str]:
+    """What sets a run apart from the others: its seed always, then only what differs."""
+    parts = [f"seed {spec.seed}"]
+    if len({each.dataset for each in specs}) > 1:
+        parts.append(dataset_title(spec.dataset))
+    values = spec.hyperparameters
+    return parts + [phrase(info.hyperparameters[name], values[name]) for name in apart(specs, info) if name in values]
+
+
+def outcome(history: MetricHistory, info: LabInfo) -> list[str]:
+    """How far a run came, and its last metric: an accuracy where the lab measures one."""
+    steps = (history.span() or (0, 0))[1]
+    parts = [f"{steps:,} step{'' if steps == 1 else 's'}"]
+    curves = [view for view in info.views.values() if view.kind == "curves"]
+    for view in sorted(curves, key=lambda view: not view.percent):  # type: ignore[attr-defined]
+        for name in reversed(view.metrics):  # type: ignore[attr-defined]
+            if (last := history.last(name)) is not None:
+                said = format.percent(last[1]) if view.percent else format.number(last[1])  # type: ignore[attr-defined]
+                return [*parts, f"{name} {said}"]
+    return parts
+
+
+class EarlierRuns(QObject):
+    """Keeps them, shows their list, and has the pinned ones drawn."""
+
+    def __init__(self, bench: Workbench) -> None:
+        super().__init__(bench)
+        self._bench, self._runs = bench, bench.runs
+        self.kept: list[EarlierRun] = []  # the oldest first
+        self._count = 0
+        self.button = bench.timeline.runs
+        self.list = EarlierList(self.button)
+        self.action = QAction("Earlier runs", bench)
+        self.action.setShortcut("H")
+        self.action.triggered.connect(self.open)
+        bench.addAction(self.action)
+        self.button.clicked.connect(self.open)
+        self.list.pinned.connect(self.pin)
+        self.list.chosen.connect(self.go_back)
+        self._rest = QTimer(self)  # a knob that is dragged changes the names of ghosts many times a second
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REST_MS)
+        self._rest.timeout.connect(self._show)
+        bench.flags.changed.connect(self._rest.start)
+        self._runs.leaving.connect(self.keep)
+        self._runs.adopted.connect(self._adopted)
+
+    # ------------------------------------------------------------------ keeping
+
+    def keep(self, run: int, spec: RunSpec, branched: int | None = None) -> None:
+        """Keep what a run has learned so far, if anything: it ends, or a branch leaves it at that step."""
+        if branched is None:
+            for each in self.kept:
+                if each.by_branch:
+                    each.pinned, each.by_branch = None, False
+        history = self._bench.bridge.history(run)
+        if history.span() is None:
+            return
+        self._count += 1
+        kept = EarlierRun(self._count, spec, thinned(history), len(self._bench.flags.flags), time.time(), branched)
+        if branched is not None:
+            kept.pinned, kept.by_branch = self._free_strokes(), True
+        self.kept.append(kept)
+        if len(self.kept) > MOST_KEPT:
+            self.kept.remove(next(each for each in self.kept if each.pinned is None))
+
+    def _free_strokes(self) -> int | None:
+        taken = {each.pinned for each in self.kept}
+        return next((index for index in range(MOST_PINNED) if index not in taken), None)
+
+    def handed_on(self) -> list[EarlierRun]:
+        """All of them and the present run: the lab is opened once more, from a file maybe."""
+        if self._runs.run is not None and self._runs.spec is not None:
+            self.keep(self._runs.run, self._runs.spec)
+        return self.kept
+
+    def take_over(self, kept: list[EarlierRun]) -> None:
+        """Those that were kept before the lab was opened once more."""
+        self.kept, self._count = kept, max((each.number for each in kept), default=0)
+        self._show()
+
+    # ------------------------------------------------------------------ what the viewer does
+
+    def open(self) -> None:
+        """Show the list over its button."""
+        self._show()
+        corner = self.button.mapToGlobal(QPoint(self.button.width(), 0))
+        self.list.move(corner - QPoint(self.list.width(), self.list.height() + 4))
+        self.list.show()
+        self.list.take_keyboard()
+
+    def pin(self, number: int, on: bool) -> None:
+        """Draw a run's curves beside the present ones, or no longer."""
+        run = self._numbered(number)
+        run.by_branch = False
+        run.pinned = (self._free_strokes() if run.pinned is None else run.pinned) if on else None
+        self._show()
+
+    def go_back(self, number: int) -> None:
+        """Begin a run with the hyperparameters, data and seed of an earlier one. Undo takes it back."""
+        info, present = self._runs.info, self._runs.spec
+        if info is None or present is None:
+            return
+        self.list.hide()
+        run = self._numbered(number)
+        values = {name: value for name, value in run.spec.hyperparameters.items() if name in info.hyperparameters}
+        spec = replace(run.spec, hyperparameters=values, device=present.device)
+        told = ", ".join(told_apart(spec, (spec, present), info))
+        self._runs.open(spec, told, play=self._bench.transport.playing)
+
+    def _numbered(self, number: int) -> EarlierRun:
+        return next(each for each in self.kept if each.number == number)
+
+    # ------------------------------------------------------------------ showing
+
+    def _adopted(self, event: Opened, told: str, play: bool) -> None:
+        self._show()
+
+    def _specs(self) -> list[RunSpec]:
+        present = [replace(self._runs.spec, hyperparameters=self._runs.values())] if self._runs.spec else []
+        return [*(each.spec for each in self.kept), *present]
+
+    def name(self, run: EarlierRun) -> str:
+        """What the curves call it, in a few words."""
+        assert self._runs.info is not None
+        specs = self._specs()
+        parts = told_apart(run.spec, specs, self._runs.info)
+        return ", ".join([f"run {run.number}", *parts[len({spec.seed for spec in specs}) == 1 :]])
+
+    def describe(self, run: EarlierRun) -> str:
+        """A line that tells it from the others, and what it came to."""
+        assert self._runs.info is not None
+        parts = told_apart(run.spec, self._specs(), self._runs.info) + outcome(run.history, self._runs.info)
+        if run.changes:
+            parts.append(f"changed {'once' if run.changes == 1 else f'{run.changes:,} times'} on the way")
+        if run.branched is not None:
+            parts.append(f"branched at step {run.branched:,}")
+        return " · ".join(parts)
+
+    def _present(self, info: LabInfo) -> str:
+        spec, run = self._runs.spec, self._runs.run
+        if spec is None or run is None:
+            return ""
+        spec = replace(spec, hyperparameters=self._runs.values())
+        return " · ".join(told_apart(spec, self._specs(), info) + outcome(self._bench.bridge.history(run), info))
+
+    def _details(self, run: EarlierRun, declared: Mapping[str, Hyperparameter]) -> str:
+        """All that is known of it, for whoever lingers."""
+        values = [readable(declared[n], v) for n, v in run.spec.hyperparameters.items() if n in declared]
+        last = [f"{n}: {format.number(entry[1])}" for n in run.history.names() if (entry := run.history.last(n))]
+        return "\n".join([self.describe(run), "", *values, "", *last])
+
+    def _show(self) -> None:
+        """The list, the number on its button, and the ghosts."""
+        info = self._runs.info
+        if info is None:
+            return
+        pinned = [run for run in self.kept if run.pinned is not None]
+        self._bench.grid.set_ghosts([Ghost(self.name(run), run.history, run.pinned or 0) for run in pinned])
+        self._bench.timeline.show_runs(len(self.kept))
+        full = len(pinned) >= MOST_PINNED
+        rows = [
+            Row(run.number, run.pinned, self.describe(run), run.ended, self._details(run, info.hyperparameters))
+            for run in reversed(self.kept)
+        ]
+        self.list.show_rows(rows, self._present(info), full=full)
