@@ -24,6 +24,7 @@ from gui.replay import Stretch
 RATES = (10, 15, 25, 30)
 LONGEST = 60  # seconds
 RADIUS = 7
+ALIGNED = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
 
 
 class StretchTrack(QWidget):
@@ -144,6 +145,7 @@ class StretchDialog(QDialog):
         field.setRange(low, high)
         field.setGroupSeparatorShown(True)
         field.setAccessibleName(name)
+        field.lineEdit().setTextMargins(8, 0, 0, 0)  # the style sheet's padding does not reach it
         return field
 
     def _button(self, text: str, pressed: object) -> QPushButton:
@@ -169,6 +171,7 @@ class StretchDialog(QDialog):
                 grid.addWidget(item, row, column)
                 if isinstance(item, QLabel):
                     item.setBuddy((first, second)[column // 2])
+                    item.setAlignment(Qt.AlignmentFlag.AlignVCenter | ALIGNED[column // 2])
                 else:
                     item.setFixedWidth(130)
         stretches, buttons = QHBoxLayout(), QHBoxLayout()
