@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from engine.data.catalogue import CATALOGUE
 from engine.data.columns import split_name
+from engine.data.describe import TAKEN
 from engine.hyperparameters import Hyperparameter, Value
 from engine.messages import LabInfo
 from gui import format
@@ -69,6 +70,9 @@ class DataChoice(QWidget):
             self.combo.addItem("Open a file…", OPEN_FILE)
             if "images" in info.accepts:
                 self.combo.addItem("Open a folder…", OPEN_FOLDER)
+            kinds = " and ".join(TAKEN[kind] for kind in info.accepts if kind in TAKEN)
+            self.setToolTip(f"<p>Your own {kinds} can be opened, or dropped here.</p>")
+            self.combo.setAccessibleDescription(f"Takes your own {kinds}")
         self.combo.activated.connect(self._activated)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 )
 
 from engine.data.columns import join_name, split_name
+from engine.data.describe import TAKEN
 from engine.data.errors import Cancelled, DataError
 from engine.data.reading import watched
 from gui import style, theme
@@ -36,11 +37,6 @@ from gui.column_choice import ColumnChoice
 if TYPE_CHECKING:
     from engine.data.preview import Preview
 
-KINDS = {
-    "images": "pictures (a folder with a folder for each class, .npz or IDX)",
-    "text": "texts (.txt or .md)",
-    "table": "tables (.csv or .tsv)",
-}
 NOUNS = {"images": "a set of pictures", "text": "a text", "table": "a table"}
 WIDTH, HEIGHT, LOW = 760, 640, 240
 MOST_COLUMNS = 50  # of a table that are shown
@@ -165,7 +161,7 @@ class DataPreview(QDialog):
 
     def _taken(self) -> tuple[str]:
         """What the lab takes, in words."""
-        kinds = " and ".join(KINDS[kind] for kind in self._accepts)
+        kinds = " and ".join(TAKEN[kind] for kind in self._accepts)
         return (f"{self._lab} takes {kinds}.",)
 
     def _complain(self, *sentences: str) -> None:

@@ -12,6 +12,11 @@ from engine.data.errors import DataError
 
 Kind = Literal["images", "text", "table"]
 
+TAKEN = {  # what a lab takes that accepts a kind
+    "images": "pictures (a folder with a folder for each class, .npz or IDX)",
+    "text": "texts (.txt or .md)",
+    "table": "tables (.csv or .tsv)",
+}
 _TEXT_SUFFIXES = (".txt", ".md", ".text")
 _TABLE_SUFFIXES = (".csv", ".tsv")
 _SAMPLE = 65_536

@@ -9,6 +9,7 @@ import csv
 import io
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ _NUMERIC_SHARE = 0.9  # of the cells that are not missing: above it, the rest ar
 _REPORT_EVERY = 1000  # rows
 _NAMED = 3  # broken rows or cells named in a note
 _KEPT_BROKEN = 20  # broken rows that can be shown
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 _BETWEEN = "\x1f"  # cells, in memory
 _SEED = 20_000  # the same rows are drawn on every machine
 
@@ -174,7 +176,7 @@ def _fit(row: list[str] | None, width: int, delimiter: str) -> list[str] | None:
     """The row's cells, or None where it is empty or does not have `width` (0: not known yet) of them."""
     if row is None or not any(cell.strip() for cell in row):
         return None
-    cells = [_decimal_point(cell.strip()) if delimiter == ";" else cell.strip() for cell in row]
+    cells = [cell.strip() if delimiter == "," else _decimal_point(cell.strip(), delimiter) for cell in row]
     if width and len(cells) > width and not any(cells[width:]):  # a separator at the end of the line
         cells = cells[:width]
     return cells if len(cells) == (width or len(cells)) else None
@@ -269,8 +271,11 @@ def _number(cell: str) -> float:
     return value if math.isfinite(value) else math.nan
 
 
-def _decimal_point(cell: str) -> str:
-    """1,5 as 1.5: where semicolons separate the cells, the comma is a decimal one."""
+def _decimal_point(cell: str, delimiter: str) -> str:
+    """1,5 as 1.5: where commas do not separate the cells, they are decimal ones. But 1,234 is so for certain only
+    between semicolons; elsewhere it stays as it is, and is no number."""
+    if "," not in cell or (delimiter != ";" and _THOUSANDS.fullmatch(cell)):
+        return cell
     pointed = cell.replace(",", ".", 1)
     return cell if math.isnan(_number(pointed)) else pointed
 
@@ -287,11 +292,13 @@ def check_text(path: Path, start: bytes) -> str:
 
 
 def delimiter_of(sample: str) -> str:
-    """The separator that cuts most of the first lines into equally many cells. (csv.Sniffer guesses letters too.)"""
+    """The separator that cuts most of the first lines into equally many cells; of two that do, not the comma, which
+    may be a decimal one. (csv.Sniffer guesses letters too.)"""
     lines = [line for line in sample.splitlines()[:50] if line.strip()]
 
-    def fit(delimiter: str) -> tuple[int, int]:
+    def fit(delimiter: str) -> tuple[int, bool, int]:
         widths = Counter(line.count(delimiter) for line in lines if delimiter in line)
-        return max(((count, width) for width, count in widths.items()), default=(0, 0))
+        most = max(((count, width) for width, count in widths.items()), default=(0, 0))
+        return most[0], delimiter != ",", most[1]
 
     return max(",;\t|", key=fit)

@@ -141,6 +141,7 @@ def test_penguins(real_data: RealData) -> None:
         "x,y,label\n1,2.5,a\n-3,4e2,b\n",
         "x;y;label\n1;2,5;a\n-3;400,0;b\n",
         "x\ty\tlabel\n1\t2.5\ta\n-3\t400\tb\n",
+        "x\ty\tlabel\n1,0\t2,5\ta\n-3,0\t400,0\tb\n",
         "x|y|label\r\n1|2.5|a\r\n\r\n-3|400|b\r\n",
         "x, y, label\n1, 2.5, a\n-3, 400, b\n",
         '\ufeff"x","y","label"\n"1","2.5","a"\n"-3","400","b"',
@@ -158,6 +159,13 @@ def test_the_usual_dialects(tmp_path: Path, text: str) -> None:
 def test_a_comma_in_a_quoted_number_is_not_taken_for_a_decimal_one(tmp_path: Path) -> None:
     table = load_table(write(tmp_path, 'people,area\n"1,234",5\n"5,678",6\n'))
     assert table.texts["people"] == ("1,234", "5,678")
+
+
+def test_thousands_between_tabs_are_not_taken_for_fractions(tmp_path: Path) -> None:
+    table = load_table(write(tmp_path, "people\tarea\n1,234\t5,5\n5,678\t6\n"))
+    assert table.texts["people"] == ("1,234", "5,678")
+    assert table.numbers["area"].tolist() == [5.5, 6]
+    assert load_table(write(tmp_path, "people;area\n1,234;5,5\n5,678;6\n")).numbers["people"].tolist() == [1.234, 5.678]
 
 
 def test_without_headings_the_columns_are_numbered(tmp_path: Path) -> None:
