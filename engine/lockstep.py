@@ -7,6 +7,7 @@ those behind go first when training goes on.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -36,6 +37,28 @@ class Lockstep:
     def wait(self) -> float:
         """Seconds until the next step is due at the chosen speed."""
         return max(run.wait() for run in self.runs)
+
+    # ------------------------------------------------------------------ what is seen of them
+
+    def _deciding(self, now: float) -> list[Run]:
+        """Those that say what is rendered next: of runs that train the one which owes most time, else all."""
+        stale = [run for run in self.runs if run.watcher.stale()]
+        return [min(stale, key=lambda run: run.watcher.accrue(now))] if stale and self.playing else stale
+
+    def rest(self, now: float) -> float:
+        """Seconds until a view may be rendered; infinite where all are fresh."""
+        return min((run.watcher.wait(now) for run in self._deciding(now)), default=math.inf)
+
+    def due(self, now: float) -> tuple[str, list[Run]] | None:
+        """The view to render next, and in which runs: in all of them at one step, or what differs might be their age.
+        Where it takes more slices in some, those finish theirs first."""
+        for run in self._deciding(now):
+            if (name := run.watcher.next_due(now)) is not None:
+                runs = [each for each in self.runs if name in each.watcher.stale()]
+                return name, [each for each in runs if each.watcher.half(name)] or runs
+        return None
+
+    # ------------------------------------------------------------------ how they move
 
     def take_culprit(self) -> Run | None:
         """The run whose step raised, if that is why a method did."""

@@ -157,17 +157,19 @@ class Session:
             return 0.0
         now = time.perf_counter()
         waits = [self._with(run).wait() for run in self._runs.values() if run.playing]
-        waits += [run.watcher.wait(now) for run in self._runs.values()]
+        waits += [together.rest(now) for run in self._runs.values() if (together := self._with(run)).runs[0] is run]
         shortest = min(waits, default=math.inf)
         return None if shortest == math.inf else shortest
 
     def _turn(self) -> None:
         for run in list(self._runs.values()):
             together = self._with(run)
+            if run is not together.runs[0]:
+                continue
             begun = time.perf_counter()
-            if run is together.runs[0] and together.playing and together.wait() <= 0:
+            if together.playing and together.wait() <= 0:
                 self._train(together)
-            self._render(run, max(TURN, time.perf_counter() - begun))
+            self._render(together, max(TURN, time.perf_counter() - begun))
         self._report_status()
 
     def _with(self, run: Run) -> lockstep.Lockstep:
@@ -216,20 +218,23 @@ class Session:
             self._post(diverged)
             self._halt(run)
 
-    def _render(self, run: Run, seconds: float) -> None:
+    def _render(self, together: lockstep.Lockstep, seconds: float) -> None:
         """Render what is due, for at most about as long as was trained: first pictures do not count the budget."""
         until = time.perf_counter() + seconds
-        while (name := run.watcher.next_due(time.perf_counter())) is not None:
-            try:
-                frame = run.watcher.render(name)
-            except Exception as error:
-                self._fail(run.number, f"view {name}", error, run)
-                return
-            if frame is not None:
-                with self._lock:
-                    self._frames[run.number, name] = frame
+        while (due := together.due(time.perf_counter())) is not None:
+            name, runs = due
+            frames = [self._render_one(run, name) for run in runs]
+            with self._lock:
+                self._frames.update({(frame.run, name): frame for frame in frames if frame is not None})
             if time.perf_counter() >= until or not self._inbox.empty():
                 return
+
+    def _render_one(self, run: Run, name: str) -> Frame | None:
+        try:
+            return run.watcher.render(name)
+        except Exception as error:
+            self._fail(run.number, f"view {name}", error, run)
+            return None
 
     def _report_status(self, *, now: bool = False) -> None:
         at = time.perf_counter()

@@ -68,37 +68,44 @@ class Watcher:
 
     def wait(self, now: float) -> float:
         """Seconds until a visible view may be rendered; infinite where all are fresh."""
-        stale = self._stale()
+        stale = self.stale()
         if not stale:
             return math.inf
         if not self.run.playing:
             return 0.0
-        self._accrue(now)
+        self.accrue(now)
         until = max(0.0, -self._credit / self.run.budget)
         return min(max(0.0 if self._unseen(name) else until, self._next.get(name, 0.0) - now, 0.0) for name in stale)
 
     def next_due(self, now: float) -> str | None:
         """The view to render next, if one may be rendered now."""
-        stale = self._stale()
+        stale = self.stale()
         if not self.run.playing:
             # cheap views first; what takes long follows in slices
             return min(stale, key=lambda name: (name in self._slices, self._cost.get(name, 0.0)), default=None)
-        self._accrue(now)
+        self.accrue(now)
         ready = [
             name for name in stale if self._next.get(name, 0.0) <= now and (self._credit >= 0 or self._unseen(name))
         ]
         # what nobody has seen yet comes first; training meanwhile gets as much time (Session._render)
         return min(ready, key=lambda name: (not self._unseen(name), self._had.get(name, 0.0)), default=None)
 
-    def _stale(self) -> list[str]:
+    def stale(self) -> list[str]:
+        """The visible views that have something new to show, or are half rendered."""
         return [name for name in self.visible if name in self._slices or self._shown.get(name) != self._version]
+
+    def half(self, name: str) -> bool:
+        """Whether some slices of a view are rendered, and others are not."""
+        return name in self._slices
 
     def _unseen(self, name: str) -> bool:
         return name not in self._shown
 
-    def _accrue(self, now: float) -> None:
+    def accrue(self, now: float) -> float:
+        """Bring the credit up to date: seconds that may be spent, below zero those that are owed."""
         self._credit = min(FRAME_INTERVAL, self._credit + self.run.budget * (now - self._counted))
         self._counted = now
+        return self._credit
 
     def render(self, name: str) -> Frame | None:
         """Render one slice of a view; a Frame once it is complete. Raises what the view raises."""

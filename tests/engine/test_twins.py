@@ -38,6 +38,7 @@ class Pair(Reader):
     def __init__(self, session: Session, **apart: Any) -> None:
         super().__init__(session)
         self.seen: list[dict[int, m.Status]] = []
+        self.shown: list[dict[str, dict[int, int]]] = []  # of each reading: view, run, step
         self.points: dict[int, dict[int, float]] = {1: {}, 2: {}}
         spec = m.RunSpec("tiny", {"lr": 0.02}, seed=3)
         session.send(m.Open(1, spec))
@@ -51,6 +52,10 @@ class Pair(Reader):
         for batch in news.metrics:
             steps, values = batch.series["loss"]
             self.points[batch.run].update(zip(steps.tolist(), values.tolist(), strict=True))
+        if news.frames:
+            self.shown.append({})
+        for frame in news.frames:
+            self.shown[-1].setdefault(frame.view, {})[frame.run] = frame.step
         if news.status:
             self.seen.append({status.run: status for status in news.status})
 
@@ -118,6 +123,25 @@ def test_step_and_phase_move_both(session: Session) -> None:
         pair.event(m.Paused, run=run, step=2, phase="")
     assert all(len(set(steps)) == 1 for steps in pair.steps() if len(steps) == 2)
     assert pair.until(lambda: pair.points[1].keys() == pair.points[2].keys() == {1, 2})
+
+
+@pytest.mark.parametrize("playing", [True, False])
+def test_a_view_shows_both_at_one_step(session: Session, playing: bool) -> None:
+    pair = Pair(session, width=13)
+    session.send(m.Look(1, ("weights", "slow")))
+    session.send(m.Look(2, ("weights", "slow")))
+    session.send(m.Play(1) if playing else m.StepOnce(1))
+
+    def both(view: str) -> list[dict[int, int]]:
+        return [views[view] for views in pair.shown if len(views.get(view, ())) == 2]
+
+    pair.until(lambda: bool(both("weights")) and bool(both("slow")))
+    pair.shown.clear()  # before, one of them may have been looked at alone
+    if not playing:
+        session.send(m.StepOnce(1))
+    pair.until(lambda: len(both("weights")) > (3 if playing else 0) and bool(both("slow")))
+    seen = [steps for views in pair.shown for steps in views.values()]
+    assert all(len(steps) == 2 and len({*steps.values()}) == 1 for steps in seen)  # nor ever one without the other
 
 
 def test_at_a_chosen_speed(session: Session) -> None:
