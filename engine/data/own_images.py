@@ -323,7 +323,7 @@ def read_class_folders(folder: Path, size: int) -> Raw:
         notes.append(f"{len(unreadable):,} of {count:,} picture files could not be read and were left out: {named}")
     if others:
         notes.append(f"{others:,} other files were left out")
-        facts.append(("no pictures", f"{others:,} files left out"))
+        facts.append(("other files", f"{others:,} left out"))
     test: tuple[Bytes, npt.NDArray[Any]] | tuple[None, None] = parts[1] if len(parts) > 1 else (None, None)
     return replace(_joined(*parts[0], *test, *notes), facts=tuple(facts))
 

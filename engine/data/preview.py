@@ -196,7 +196,7 @@ def _folder(path: str, folder: Path) -> Preview:
             why = "not a picture" if "cannot identify" in str(error) else error
             broken.append(f"{Path(file).relative_to(folder).as_posix()}: {why}")
     facts = [_counted(counts), _plural(len(parts[0][0]), "class"), _most(sizes, "sizes"), _most(modes, "modes")]
-    facts += [f"{TRIED:,} of them opened to look" if len(tried) < len(everything) else ""]
+    facts += [f"{len(tried):,} of them opened to look" if len(tried) < len(everything) else ""]
     others = sum(other for _, other in parts)
     facts += [f"{_plural(others, 'other file')} left out" if others else ""]
     names = list(parts[0][0])
