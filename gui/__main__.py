@@ -35,6 +35,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--data", type=Path, metavar="DIR", help="look for data sets in this folder first")
     made.add_argument("--offline", action="store_true", help="never use the network")
     made.add_argument("--reset-settings", action="store_true", help="forget all settings, then start")
+    made.add_argument(
+        "--associate",
+        action=argparse.BooleanOptionalAction,
+        help="have a double click on a .deepscope file open it here (Linux), or no longer; then end",
+    )
     made.add_argument("--version", action="version", version=f"Deepscope {__version__}")
     return made
 
@@ -62,6 +67,20 @@ def check_data(path: Path | None) -> Path | None:
     return path
 
 
+def associate(on: bool) -> int:
+    """Set up, or take back, that a double click opens a session. Raises Refused."""
+    from gui import association
+
+    if why := association.unsupported():
+        raise Refused(why)
+    try:
+        association.associate() if on else association.dissociate()
+    except OSError as error:
+        raise Refused(f"{error.filename or 'a file'} cannot be written: {error.strerror or error}") from None
+    print("A double click on a .deepscope file now opens it." if on else "Double clicks are as they were before.")
+    return 0
+
+
 def check_display() -> None:
     """Qt aborts where there is no display; say so instead."""
     names = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
@@ -82,6 +101,8 @@ def main(argv: list[str] | None = None) -> int:
 
             return bench(arguments[1:])
         options = parser().parse_args(arguments)
+        if options.associate is not None:
+            return associate(options.associate)
         if options.session is not None and options.lab:
             raise Refused("a session file already says which lab: leave out --lab")
         lab = check_lab(options.lab) if options.lab else ""

@@ -27,7 +27,8 @@ from PySide6.QtWidgets import (
 )
 
 from engine.own_labs import usual_labs_folder
-from gui import style
+from gui import association, style
+from gui.background import Work
 from gui.settings import DEVICES, MEMORIES, THEMES, Settings
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class SettingsDialog(QDialog):
         self._make_budget()
         self._make_threads()
         self._make_memory()
+        self._make_association()
         heading = QLabel("Settings")
         heading.setProperty("role", "heading")
         reset = QPushButton("Reset everything…")
@@ -183,6 +185,48 @@ class SettingsDialog(QDialog):
         self._labs.textChanged.connect(self._describe_labs)
         self._row("My labs", self._with_browse(self._labs, self._browse_labs), self._labs)
         self._labs_hint = self._hint()
+
+    def _make_association(self) -> None:
+        self._associate = QPushButton()
+        self._associate.setAutoDefault(False)
+        self._associate.clicked.connect(self._toggle_association)
+        self._associate_hint = QLabel()
+        self._associate_hint.setWordWrap(True)
+        row = QHBoxLayout()
+        row.setSpacing(12)
+        row.addWidget(self._associate)
+        row.addWidget(self._associate_hint, 1)
+        self._row("Session files", row, self._associate)
+        self._show_association()
+
+    def _show_association(self) -> None:
+        on, why = association.associated(), association.unsupported()
+        self._associate.setVisible(not why)
+        self._associate.setEnabled(True)
+        self._associate.setText("No longer" if on else "Open by a double click")
+        self._associate.setAccessibleName(f"Session files: {self._associate.text()}")
+        style.mark(self._associate_hint, "role", "good" if on and not why else "hint")
+        said = (
+            "A double click on a .deepscope file opens it here." if on else "In the file manager, for .deepscope files."
+        )
+        self._associate_hint.setText(why or said)
+
+    def _toggle_association(self) -> None:
+        """Another thread writes the files: the desktop's programs that read them again take a second or more."""
+        on = association.associated()
+        self._associate.setEnabled(False)
+        work = Work(lambda _: association.dissociate() if on else association.associate(), self.settings)
+        work.finished.connect(self._association_changed)
+        work.failed.connect(self._association_failed)
+        work.start()
+
+    def _association_changed(self, _: object) -> None:
+        self._show_association()
+
+    def _association_failed(self, error: Exception) -> None:
+        self._show_association()
+        style.mark(self._associate_hint, "role", "bad")
+        self._associate_hint.setText(f"That failed: {error}")
 
     def _make_budget(self) -> None:
         self._budget = QSlider(Qt.Orientation.Horizontal)
