@@ -28,8 +28,12 @@ TARGETS: dict[str, Callable[[Tensor], Tensor]] = {
     "parabola": lambda x: 2 * x.square() - 1,
 }
 ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "tanh": nn.Tanh, "ReLU": nn.ReLU, "sigmoid": nn.Sigmoid, "GELU": nn.GELU, "none": nn.Identity,
-}  # fmt: skip
+    "tanh": nn.Tanh,
+    "ReLU": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "GELU": nn.GELU,
+    "none": nn.Identity,
+}
 WIDTHS, DEPTHS = (2, 4, 8, 16, 32), (1, 2, 3)  # of the networks in the map
 
 
