@@ -70,11 +70,11 @@ class Table:
         return present
 
 
-_kept: dict[tuple[Path, int, int], Table] = {}  # the last table alone: lru_cache would take `progress` for a key
+_kept: dict[tuple[Path, int, int], Table] = {}  # the last two: the one in use, and one that is looked at
 
 
 def load_table(path: str | Path, progress: Progress | None = None) -> Table:
-    """The table in a CSV or TSV file, with or without a line of headings. It is kept until another one is loaded."""
+    """The table in a CSV or TSV file, with or without a line of headings. It is kept until two others are loaded."""
     path = Path(path).expanduser()
     try:
         status = path.stat()
@@ -86,7 +86,8 @@ def load_table(path: str | Path, progress: Progress | None = None) -> Table:
     table = _kept.get(key)
     if table is None:
         table = _read(path, status.st_size, progress or report)
-        _kept.clear()
+        while len(_kept) > 1:
+            _kept.pop(next(iter(_kept)), None)
         _kept[key] = table
     tell(table.facts)
     return table
