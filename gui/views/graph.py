@@ -16,6 +16,7 @@ from gui.views.base import ViewWidget
 from gui.views.graph_layout import Layout, Room
 from gui.views.graph_paint import Inks, paint_edge, paint_node, paint_told
 from gui.views.parts import Throttle, is_vector, paint_focus, paint_tag
+from gui.views.shared import Scales
 from gui.views.weight_editor import WeightEditor
 
 FLOW = 180  # ms that what has just been lit takes to grow along its edge
@@ -32,7 +33,7 @@ class GraphView(ViewWidget):
         self.room: Room | None = None
         self.at = -1  # the element under the pointer or chosen by keys
         self.editing = -1
-        self.strongest = 1.0  # the number whose edge is thickest
+        self._own_strongest = 0.3  # the number whose edge is thickest, in this run alone
         self.zoom, self.offset = 1.0, QPointF()
         self._laid: Any = None  # what the layout was made for
         self._press: QPointF | None = None
@@ -64,7 +65,7 @@ class GraphView(ViewWidget):
         largest = max(
             (abs(e.number) for e in payload.edges if e.number is not None and math.isfinite(e.number)), default=0
         )
-        self.strongest = max(largest, self.strongest * 0.95, 0.3)
+        self._own_strongest = max(largest, self._own_strongest * 0.95, 0.3)
         self._arrange()
         self._lit = [edge.lit for edge in payload.edges]
         if any(now and now != before for now, before in zip(self._lit, previous, strict=False)):
@@ -82,7 +83,7 @@ class GraphView(ViewWidget):
     def _forget(self) -> None:
         self.at = self.editing = self._grabbed = -1
         self._press, self._dragging, self._laid, self.layout_ = None, False, None, None
-        self.strongest, self.zoom, self.offset = 0.3, 1.0, QPointF()
+        self._own_strongest, self.zoom, self.offset = 0.3, 1.0, QPointF()
         self._lit = []
         self.flow.stop()
         self.editor.hide()
@@ -117,6 +118,20 @@ class GraphView(ViewWidget):
         super().restyle()
 
     def _flowed(self, _: Any) -> None:
+        self.update()
+
+    # ------------------------------------------------------------------ together with the views of other runs
+
+    def scales(self) -> Scales:
+        return {} if self.payload is None else {"edges": (0.0, self._own_strongest)}
+
+    def place(self) -> Any:
+        return self.at, self.zoom, self.offset.toTuple()
+
+    def point(self, place: Any) -> None:
+        at, self.zoom, offset = place
+        self.offset = QPointF(*offset)
+        self._point(at if at < self._count() else -1)
         self.update()
 
     # ------------------------------------------------------------------------------------------- elements
@@ -169,6 +184,7 @@ class GraphView(ViewWidget):
             self.paint_empty(painter)
             paint_focus(painter, self)
             return
+        strongest = max(self._own_strongest, self.joint.get("edges", (0.0, 0.0))[1])
         inks = Inks(QColor(look.link), QColor(look.classes[1]), *self._signs)
         running = self.flow.state() == QVariantAnimation.State.Running and not is_vector(painter)
         progress = float(self.flow.currentValue()) if running else 1.0
@@ -177,7 +193,7 @@ class GraphView(ViewWidget):
         painter.scale(self._scale(), self._scale())
         count, edges = len(self.payload.nodes), self.payload.edges
         for index in sorted(range(len(edges)), key=lambda i: bool(edges[i].lit)):  # what is lit lies on top
-            paint_edge(painter, layout, index, inks, self.strongest, self.at == count + index, progress)
+            paint_edge(painter, layout, index, inks, strongest, self.at == count + index, progress)
         for told in layout.told:
             paint_told(painter, layout, self.font(), told, inks)
         backward = {name for edge in edges if edge.lit == "backward" for name in (edge.source, edge.target)}

@@ -215,6 +215,25 @@ def test_what_has_just_flowed_is_shown(show, qtbot):
     assert view.grab().toImage() != backward
 
 
+def test_runs_that_are_compared_share_edges_and_pointer(show):
+    one, other = show(GRAPH, dense_graph()), show(GRAPH, dense_graph(), edits=True)
+    assert one.scales() == {"edges": (0.0, 2.25)}
+    before = one.grab().toImage()
+    one.share_scales({"edges": (0.0, 10.0)})
+    assert one.grab().toImage() != before
+    told = []
+    other.pointed.connect(told.append)
+    hover(other, other.layout_.boxes["h1"].center())
+    other._zoom(2, QPointF(9, 9))
+    one.follow(other.place())
+    assert told
+    assert (one.at, one.zoom, one.offset) == (other.at, 2, other.offset)
+    assert one.hints[-1] == other.hints[-1]
+    small = show(GRAPH, graph_data())
+    small.follow((99, 1.0, (0.0, 0.0)))
+    assert small.at == -1
+
+
 def test_another_graph_begins_afresh(show):
     view = show(GRAPH, graph_data())
     view._zoom(2, QPointF(1, 1))
