@@ -188,21 +188,22 @@ class EarlierRuns(QObject):
     def _adopted(self, event: Opened, told: str, play: bool) -> None:
         self._show()
 
-    def _specs(self) -> list[RunSpec]:
+    def _specs(self, kept: Sequence[EarlierRun]) -> list[RunSpec]:
+        """Of these and of the present run, as its form stands."""
         present = [replace(self._runs.spec, hyperparameters=self._runs.values())] if self._runs.spec else []
-        return [*(each.spec for each in self.kept), *present]
+        return [*(each.spec for each in kept), *present]
 
     def name(self, run: EarlierRun) -> str:
-        """What the curves call it, in a few words."""
+        """What the curves call it, in a few words: what sets it apart from all that they show."""
         assert self._runs.info is not None
-        specs = self._specs()
+        specs = self._specs([each for each in self.kept if each.pinned is not None])
         parts = told_apart(run.spec, specs, self._runs.info)
         return ", ".join([f"run {run.number}", *parts[len({spec.seed for spec in specs}) == 1 :]])
 
     def describe(self, run: EarlierRun) -> str:
         """A line that tells it from the others, and what it came to."""
         assert self._runs.info is not None
-        parts = told_apart(run.spec, self._specs(), self._runs.info) + outcome(run.history, self._runs.info)
+        parts = told_apart(run.spec, self._specs(self.kept), self._runs.info) + outcome(run.history, self._runs.info)
         if run.changes:
             parts.append(f"changed {'once' if run.changes == 1 else f'{run.changes:,} times'} on the way")
         if run.branched is not None:
@@ -210,11 +211,10 @@ class EarlierRuns(QObject):
         return " · ".join(parts)
 
     def _present(self, info: LabInfo) -> str:
-        spec, run = self._runs.spec, self._runs.run
-        if spec is None or run is None:
+        run, specs = self._runs.run, self._specs(self.kept)
+        if run is None or not specs:
             return ""
-        spec = replace(spec, hyperparameters=self._runs.values())
-        return " · ".join(told_apart(spec, self._specs(), info) + outcome(self._bench.bridge.history(run), info))
+        return " · ".join(told_apart(specs[-1], specs, info) + outcome(self._bench.bridge.history(run), info))
 
     def _details(self, run: EarlierRun, declared: Mapping[str, Hyperparameter]) -> str:
         """All that is known of it, for whoever lingers."""

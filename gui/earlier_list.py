@@ -23,7 +23,7 @@ from PySide6.QtWidgets import QTableWidgetItem as Item
 from gui.view_panel import ElidedLabel
 from gui.views.ghosts import SAMPLE, sample
 
-SIZE = 680, 320
+SIZE = 780, 320
 COLUMNS = ("Pin", "Run", "What set it apart, and what it came to", "Ended")
 EMPTY = (
     "No earlier runs yet.\n\nRestart (R), a new seed (N), other data or another architecture begins a new run;\n"

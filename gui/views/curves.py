@@ -206,7 +206,8 @@ class CurvesView(ViewWidget):
         found = {name: self._fetch(self.history, name, first, last, buckets) for name in names}
         twins, span = self.twins, (first, last, buckets)
         theirs = {(run, name): self._fetch(twins[run], name, *span) for run in twins for name in names}
-        past = [(ghost, name, self._fetch(ghost.history, name, *span)) for ghost in self.ghosts for name in names]
+        few = (first, last, buckets // 2)
+        past = [(ghost, name, self._fetch(ghost.history, name, *few)) for ghost in self.ghosts for name in names]
         shown = [*found.values(), *theirs.values(), *(entries for _, _, entries in past)]
         low, high = self._values_shown(shown, first, last)
         height = max(10.0, self.height() - top - bottom)
