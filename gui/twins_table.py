@@ -33,7 +33,9 @@ class Column(NamedTuple):
 def direction(view: Description, metric: str) -> str:
     """Whether a metric is best "low" or "high"; "" where that is not known."""
     words = metric.lower()
-    if any(word in words for word in ("loss", "error", "elbo", "perplexity", "reconstruction")):
+    if any(
+        word in words for word in ("loss", "error", "elbo", "perplexity", "reconstruction", "risk", "cross-entropy")
+    ):
         return "low"
     if any(word in words for word in ("accuracy", "return", "reward", "score", "precision", "recall")):
         return "high"
