@@ -418,6 +418,12 @@ class Run:
         taken = checkpoint.take(self.lab, values_of(self.lab.hp), self.rng)
         return dataclasses.replace(taken, marks=len(self.marks))
 
+    def begin_at(self, snapshot: checkpoint.Snapshot) -> None:
+        """Begin where another run stood. How this one was built is no past to go back to: it has the hyperparameters
+        of there, not those that the other began with."""
+        self.snapshots.cut(-1)
+        self.restore(snapshot)
+
     def restore(self, snapshot: checkpoint.Snapshot) -> None:
         """Stand where the snapshot was taken. Raises CheckpointError where it does not fit."""
         self._stepping, self.phase, self._pending, self._metrics = None, "", [], []

@@ -295,7 +295,7 @@ class Session:
                 spec = RunSpec(spec.lab, spec.hyperparameters, spec.dataset, spec.seed, command.spec.device)
                 with watched(self._progress(command.run)) as found:
                     run = Run(command.run, spec, **self._limits)
-                run.restore(snapshot)
+                run.begin_at(snapshot)
                 run.origin, run.resumed, run.inherited = run.spec, command.resume, snapshot.marks
                 run.marks = list(snapshot.history)
         except DataMissing as missing:
@@ -334,7 +334,7 @@ class Session:
         if parent is None or snapshot is None:
             raise LabError("the run to branch from is closed")
         run = Run(command.run, parent.spec, **self._limits)
-        run.restore(snapshot)
+        run.begin_at(snapshot)
         run.marks = parent.marks[: snapshot.marks]
         run.origin, run.resumed, run.inherited = parent.origin, parent.resumed, parent.inherited
         run.found = parent.found

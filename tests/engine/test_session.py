@@ -158,6 +158,21 @@ def test_a_branch_repeats_the_original_or_goes_its_own_way(session: Session, tmp
     assert not same_as_reference(saved[1][1], seed=6)
 
 
+def test_a_branch_has_no_past_before_it(session: Session, tmp_path: Path) -> None:
+    reader = Reader(session)
+    session.send(m.Open(1, m.RunSpec("tiny", seed=6)))
+    session.send(m.StepOnce(1))
+    session.send(m.Set(1, "lr", 0.5))
+    for _ in range(3):
+        session.send(m.StepOnce(1))
+    session.send(m.Save(1, tmp_path / "four"))
+    session.send(m.Open(2, m.RunSpec("tiny"), resume=tmp_path / "four"))
+    session.send(m.Branch(3, parent=2, step=4))
+    for run in (2, 3):  # how they were built, with the rate of step 4 at step 0, never was
+        session.send(m.Branch(run + 2, parent=run, step=0))
+        assert reader.event(m.Opened, run=run + 2).step == 4
+
+
 def test_marks_repeat_a_run(session: Session, tmp_path: Path) -> None:
     reader = Reader(session)
     session.send(m.Open(1, m.RunSpec("tiny", seed=6)))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from desk import SEED, Desk, edits, live_values
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from tiny_lab import Tiny
@@ -330,6 +330,7 @@ def try_machine(lab_id: str, examples: int, rules: int) -> None:
         max_examples=examples,
         stateful_step_count=rules,
         deadline=None,
+        phases=(Phase.explicit, Phase.reuse, Phase.generate),  # to shrink what fails takes minutes of training
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(machine, settings=how)
