@@ -172,6 +172,8 @@ def from_table(name: str | Path) -> PlaneSet:
         xy[:, axis], low, high = _stretched(table.numbers[column][kept], 5)
         axes[f"x{'₁₂'[axis]}"] = f"{column}, {low:g} to {high:g}"
     left_out = {"left out": f"{task.lacking:,} of {table.rows:,} rows lack a value"} if task.lacking else {}
+    if len(kept) < len(task.rows):
+        left_out["shown to the lab"] = f"{len(kept):,} of these rows, drawn by lot"
     if not task.classes:
         value, low, high = _stretched(table.numbers[task.target][kept], 1)
         shown = {"predicted": f"{task.target}, {low:g} to {high:g} shown as -1 to 1"}

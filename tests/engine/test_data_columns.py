@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from engine.data import Cancelled, DataError, kind_of, load_images, load_table
+from engine.data import Cancelled, DataError, kind_of, load_images, load_table, plane
 from engine.data.columns import Columns, join_name, split_name, task_of
 from engine.data.plane import from_table, load_plane
 from engine.data.reading import report, tell, watched
@@ -72,6 +72,13 @@ def test_rows_that_lack_one_of_the_chosen_cells_are_left_out_and_counted(path: P
     assert data.axes["left out"] == "3 of 13 rows lack a value"
     task = task_of(load_table(path), Columns("wide", "deep", "kind"))
     assert (task.lacking, len(task.rows), task.names[1]) == (3, 10, "hen")
+
+
+def test_of_many_rows_so_many_are_taken_as_a_lab_can_show(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plane, "MOST_ROWS", 6)
+    data = load_plane(f"{path}?x=wide&y=deep&class=kind")
+    assert len(data.xy) == len(data.target) == 6
+    assert data.axes["shown to the lab"] == "6 of these rows, drawn by lot"
 
 
 def test_whole_numbers_are_classes_or_values_as_is_asked(path: Path) -> None:
