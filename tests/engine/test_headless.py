@@ -45,9 +45,9 @@ def test_run_resume_equals_one_run(capsys: pytest.CaptureFixture[str], tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "nope"], "there are: dense_network"),
-        (["check", "nope"], "there are: dense_network"),
-        (["prove", "nope"], "there are: dense_network"),
+        (["run", "nope"], "there is no lab 'nope'; there are: "),
+        (["check", "nope"], "there is no lab 'nope'; there are: "),
+        (["prove", "nope"], "there is no lab 'nope'; there are: "),
         (["bench", "nope"], "there are: overhead"),
         (["run", "lenet", "--set", "nope=1"], "there are: learning_rate"),
         (["run", "lenet", "--set", "filters1=0"], "from 1 to"),
