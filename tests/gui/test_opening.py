@@ -94,13 +94,18 @@ def test_closing_the_window_ends_the_reading(open_window: Opener, qtbot: QtBot, 
     assert not window.in_lab
 
 
+def windows() -> list[MainWindow]:
+    return [w for w in QApplication.topLevelWidgets() if isinstance(w, MainWindow) and w.isVisible()]
+
+
 def start_with(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, application: QApplication, look: Callable[[MainWindow], None]
 ) -> int:
-    """Run the command line; `look` looks at the window, which is then closed."""
+    """Run the command line; `look` looks at its window, which is then closed. Others may be open."""
+    others = set(windows())
 
     def run(_app: QApplication) -> int:
-        window = next(w for w in QApplication.topLevelWidgets() if isinstance(w, MainWindow) and w.isVisible())
+        (window,) = set(windows()) - others
         try:
             look(window)
         finally:
