@@ -266,9 +266,9 @@ def weight_data(values: Tensor, side: int, length: float) -> TensorData:
 
 
 def _matrix(values: Tensor, side: int) -> Tensor:
-    """Of (R, C) at most `side` rows and columns, evenly spaced."""
-    for axis, count in enumerate(values.shape):
-        if count > side:
+    """Of (..., R, C) at most `side` rows and columns, evenly spaced."""
+    for axis in (-2, -1):
+        if (count := values.shape[axis]) > side:
             values = values.index_select(axis, torch.arange(side, device=values.device) * count // side)
     return values
 
@@ -279,7 +279,7 @@ def _maps(values: Tensor, side: int) -> Tensor:
     values = values[: columns * columns]
     rows = math.ceil(len(values) / columns)
     room = (side + 1) // columns - 1
-    small = torch.stack([_matrix(each, room) for each in values])
+    small = _matrix(values, room)
     padded = small.new_full((rows * columns, small.shape[1] + 1, small.shape[2] + 1), math.nan)
     padded[: len(small), :-1, :-1] = small
     tiles: Tensor = padded.unflatten(0, (rows, columns)).transpose(1, 2)  # (rows, h, columns, w)
@@ -295,7 +295,8 @@ def _data(values: Tensor, picture: Tensor, shows: str, share: float | None = Non
     edges = (min(low, 0.0), max(high, 0.0)) if math.isfinite(low) and math.isfinite(high) else (-1.0, 1.0)
     edges = edges if edges[1] > edges[0] else (-1.0, 1.0)
     counts, _ = np.histogram(finite, BINS, edges)
-    deviation, mean = torch.std_mean(flat, correction=0)
+    mean = flat.mean()
+    deviation = torch.linalg.vector_norm(flat - mean) / math.sqrt(flat.numel())  # many times as fast as torch.std_mean
     return TensorData(
         tuple(values.shape),
         _quantised(picture.cpu().numpy()),
