@@ -164,7 +164,9 @@ def told(value: Tensor | float, digits: int = 3) -> str:
     """A number, a vector in brackets, or a matrix row by row, as one would write it."""
     if isinstance(value, Tensor) and value.ndim == 1:
         return (
-            "(" + ", ".join(told(round(entry, 2) if abs(entry) > 0.01 else entry, 2) for entry in value.tolist()) + ")"
+            "("
+            + ", ".join(told(round(entry, 2) if abs(entry) >= 0.005 else entry, 2) for entry in value.tolist())
+            + ")"
         )
     if isinstance(value, Tensor) and value.ndim == 2:
         return "\n".join(told(row) for row in value)

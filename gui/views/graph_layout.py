@@ -15,8 +15,10 @@ from engine.payloads import Array, GraphData, GraphEdge
 LARGEST, SMALLEST = 22, 9  # pixels: the sizes of the font
 LABEL, BELOW, TOLD = 1.3, 0.9, 0.92  # sizes of other texts: in a node, under it, along an edge
 MARGIN = 10.0
+SPARE = 0.65  # so much room more, in units of the font's size: a digit more is no reason to move
 LEAST = 5  # a text that is cut keeps so much, in units of its font's size; else it is left to the pointer
 SAMPLES = 12  # places on each piece of an edge
+REACH = np.linspace(0, 1, 9)
 PLACES = (0.5, 0.35, 0.65, 0.2, 0.8, 0.08, 0.92)  # along an edge, tried in turn for a text
 
 
@@ -36,7 +38,7 @@ class Room:
         lines = text.split("\n") if text else []
         width = max((self._metrics.horizontalAdvance(line) for line in lines), default=0.0) / 64
         if width > self._taken.get(key, 0.0):
-            self._taken[key] = width * 1.02 + 0.65  # a digit more is no reason to move
+            self._taken[key] = width * 1.02 + SPARE
             self.version += 1
         if len(lines) > self._lines.get(key, 0):
             self._lines[key] = len(lines)
@@ -137,7 +139,7 @@ class Layout:
             wide = max(self.room.width(f"edge {index}", what, self.font * TOLD) for what in ("forward", "backward"))
             column = self.column_of[edge.source]
             if column < len(gaps) and wide:
-                gaps[column] = max(gaps[column], wide + 3.0 * self.font)
+                gaps[column] = max(gaps[column], wide + 2.6 * self.font)
         return gaps
 
     def _extent(self) -> tuple[float, float]:
@@ -316,7 +318,8 @@ class Layout:
                 curve.pieces.append(np.stack([a, a + (b - a) / 3, b - (b - a) / 3, b]))
                 continue
             curve.gaps.append((ax, bx))
-            flat = max(0.0, min(wide + 1.2 * self.font, bx - ax - self.font))
+            far, font = bx - ax, self.font
+            flat = max(0.0, min(wide + 2.4 * font, max(far - 2.4 * font, min(wide + 0.8 * font, far - 0.8 * font))))
             begin = a + np.array([flat, 0]) if curve.first == "source" and number == 0 else a
             end = b - np.array([flat, 0]) if curve.first == "target" and number == len(places) - 2 else b
             half = np.array([(end[0] - begin[0]) / 2, 0])
@@ -344,9 +347,9 @@ class Layout:
                 tall = self.room.height(f"edge {index}", what, size)
                 if not tall:
                     continue
-                trials = [(wide, tall, size)]
-                if size > SMALLEST:
-                    trials.append((wide * SMALLEST / size, tall * SMALLEST / size, float(SMALLEST)))
+                fonts = [size, (size + SMALLEST) / 2, float(SMALLEST)]
+                trials = [(wide * font / size, tall * font / size, font) for font in fonts]
+                trials.append((trials[-1][0] - SPARE * SMALLEST, trials[-1][1], float(SMALLEST)))
                 width, height, font = trials[-1]
                 if 0.6 * width > LEAST * font:  # a number cut short would be another number
                     trials += [(0.8 * width, height, font), (0.6 * width, height, font)]
@@ -361,32 +364,33 @@ class Layout:
         self, index: int, what: str, width: float, height: float, taken: list[QRectF], frame: QRectF
     ) -> QRectF | None:
         curve, own = self.curves[index], self.samples[index]
-        others = [samples for i, samples in enumerate(self.samples) if i != index]
-        crowd = np.concatenate(others) if others else np.empty((0, 2))
+        others = np.concatenate([np.empty((0, 2)), *self.samples[:index], *self.samples[index + 1 :]])
+        crowd: Array = others.T[:, None]  # (2, 1, M)
+        walls: Array = np.array([box.getCoords() for box in taken]).T[:, None]  # (4, 1, K): left, top, right, bottom
         best, least = None, np.inf
         for number, (left, right) in enumerate(curve.gaps):
-            left, right = left + 0.5 * self.font, right - 0.5 * self.font  # beside the arrow heads
+            left, right = left + 0.3 * self.font, right - 0.3 * self.font  # beside the arrow heads
             if right - left < width:
                 continue
-            places = list(PLACES)
-            if curve.first == "source" and number == 0:
-                places.insert(0, 0.0)
-            elif curve.first == "target" and number == len(curve.gaps) - 1:
-                places.insert(0, 1.0)
-            for rank, share in enumerate(places):
-                x = left + share * (right - left - width)
-                # what its own edge covers there: a text hangs on a flat part of it
-                fine = np.interp(np.linspace(x, x + width, 9), own[:, 0], own[:, 1])
-                y = fine.min() - 3 - height if what == "forward" else fine.max() + 3
-                box = QRectF(x, y, width, height)
-                if curve.first and fine.max() - fine.min() > self.font:
-                    continue
-                if not frame.contains(box) or any(box.intersects(other) for other in taken):
-                    continue
-                inside = (np.abs(crowd - [x + width / 2, y + height / 2]) < [width / 2, height / 2]).all(1).sum()
-                cost = inside + (fine.max() - fine.min()) / self.font + 0.3 * rank + (0 if number % 2 else number + 1)
-                if cost < least:
-                    best, least = box, cost
+            first = curve.first == "source" and number == 0
+            last = curve.first == "target" and number == len(curve.gaps) - 1
+            shares = np.array([0.0, *PLACES] if first else [1.0, *PLACES] if last else PLACES)
+            x = left + shares * (right - left - width)  # (P,)
+            # what its own edge covers there: a text hangs on a flat part of it
+            fine = np.interp(x[:, None] + width * REACH, own[:, 0], own[:, 1])  # (P, 9)
+            rise = fine.max(1) - fine.min(1)
+            y = fine.min(1) - 3 - height if what == "forward" else fine.max(1) + 3
+            boxes = np.stack([x, y, x + width, y + height])[:, :, None]  # (4, P, 1)
+            free = ~((boxes[:2] < walls[2:]) & (boxes[2:] > walls[:2])).all(0).any(1)
+            free &= (boxes[:2, :, 0] >= 0).all(0) & (x + width <= frame.right()) & (y + height <= frame.bottom())
+            if curve.first:
+                free &= rise <= self.font
+            inside = ((crowd > boxes[:2]) & (crowd < boxes[2:])).all(0).sum(1)
+            cost = inside + rise / self.font + 0.3 * np.arange(len(x)) + (0 if number % 2 else number + 1)
+            cost[~free] = np.inf
+            choice = int(cost.argmin())
+            if cost[choice] < least:
+                best, least = QRectF(x[choice], y[choice], width, height), cost[choice]
         return best
 
     # -------------------------------------------------------------------------------------- what is where
