@@ -54,7 +54,7 @@ class Perceptron(Lab):
     """
 
     title, chapter, summary = "Perceptron", "Foundations", "Three weights are a line: drag them, or let it learn"
-    order, speed = 10, 15.0
+    order, speed = 10, 10.0
     Params = Params
     datasets, accepts = ("gaussians", "xor", "circle", "moons", "drawn"), ("table",)
     state = ("w", "gradient", "xy", "y", "queue", "probed", "latest")
