@@ -262,11 +262,15 @@ class Network(Description):
 
 @dataclass(frozen=True)
 class Bars(Description):
-    """Named values: probabilities, Q-values. The method returns BarsData."""
+    """Named values: probabilities, Q-values. The method returns BarsData.
+
+    With `log` the track is of powers of ten, from `low` to `high`; a bar for what is zero or less has no length.
+    """
 
     low: float | None = field(default=0.0, kw_only=True)
     high: float | None = field(default=None, kw_only=True)
     unit: str = field(default="", kw_only=True)
+    log: bool = field(default=False, kw_only=True)
     kind: ClassVar[str] = "bars"
 
     def pack(self, value: Any) -> BarsData:

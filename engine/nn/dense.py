@@ -61,6 +61,16 @@ REGRESSION = Loss(
 )
 
 
+def as_field(loss: Loss, z: Tensor) -> tuple[Tensor, Tensor | None]:
+    """What the last sums z (side², K) over a square grid look like: values (side, side), of classes from -1, surely not
+    (or the first of two), to 1, surely (or the second); and of more than two classes all their shares (K, side, side).
+    """
+    side, output = math.isqrt(len(z)), loss.predict(z)
+    shares = output.T.reshape(-1, side, side) if loss is MORE_CLASSES else None
+    values = output if loss is REGRESSION else 2 * output - 1
+    return values.amax(1).view(side, side), shares
+
+
 def flat_layers(shapes: list[tuple[int, int]], device: torch.device) -> tuple[Tensor, list[Tensor]]:
     """One vector of zeros and the matrices that are its parts: what is done to the one is done to the others."""
     flat = torch.zeros(sum(map(math.prod, shapes)), device=device)

@@ -80,6 +80,8 @@ class BarsView(ViewWidget):
     def _own_range(self) -> tuple[float, float]:
         """The declared range, widened to round numbers where a value lies beyond it."""
         values = self.payload.values[np.isfinite(self.payload.values)]
+        if self.description.log:
+            return powers_of_ten(values, self.description.low, self.description.high)
         least, most = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
         low, high = self.description.low, self.description.high
         low = -_round_up(-least) if low is None or least < low else low
@@ -119,7 +121,8 @@ class BarsView(ViewWidget):
         if row < 20:
             painter.setFont(small(self.font()))
         metrics = QFontMetricsF(painter.font())
-        data, texts = self.payload, values_as_text(self.payload.values, self.description.unit)
+        data, unit, log = self.payload, self.description.unit, self.description.log
+        texts = logs_as_text(data.values, unit) if log else values_as_text(data.values, unit)
         count, fitting = len(data.values), self._fitting()
         right = float(self.width()) - (6 if count > fitting else 0)
         label_room = min(room_for(data.labels, metrics), 0.38 * right)
@@ -141,7 +144,9 @@ class BarsView(ViewWidget):
                 painter.drawText(QPointF(0, baseline), label)
             if value_room:
                 painter.drawText(QPointF(right - metrics.horizontalAdvance(texts[index]), baseline), texts[index])
-        if low < 0 < high:
+        if log:
+            self._paint_decades(painter, track, min(count, fitting) * row)
+        elif low < 0 < high:
             x = track.left() - low / (high - low) * track.width()
             painter.setPen(QPen(QColor(theme.current().muted), 1))
             painter.drawLine(QPointF(x, 0), QPointF(x, min(count, fitting) * row))
@@ -157,17 +162,32 @@ class BarsView(ViewWidget):
         painter.drawRoundedRect(area, 3, 3)
         value = float(data.values[index])
         if math.isfinite(value):
-            zero, end = ((min(max(v, low), high) - low) / (high - low) * area.width() for v in (0.0, value))
+            zero, end = (self._share(v, low, high) * area.width() for v in (0.0, value))
             start, stop = sorted((zero, end))
             strong = data.chosen is None or index == data.chosen
             painter.setBrush(QColor(look.accent) if strong else mix(look.muted, look.raised, 0.5))
-            length = max(stop - start, 2.0)
+            length = max(stop - start, 0.0 if self.description.log and value <= 0 else 2.0)
             bar = QRectF(area.left() + min(start, area.width() - length), area.top(), length, area.height())
             painter.drawRoundedRect(bar, min(3.0, length / 2), 3)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         if index == data.target:
             painter.setPen(QPen(QColor(look.link), 1.5))
             painter.drawRoundedRect(area.adjusted(-2, -2, 2, 2), 4.5, 4.5)
+
+    def _share(self, value: float, low: float, high: float) -> float:
+        """How far along the track a value lies, 0 to 1."""
+        value = min(max(value, low), high)
+        return math.log(value / low) / math.log(high / low) if self.description.log else (value - low) / (high - low)
+
+    def _paint_decades(self, painter: QPainter, track: QRectF, bottom: float) -> None:
+        """A gap at every power of ten, or at every tenth one where they would be a hatching."""
+        low, high = self.range()
+        count = round(math.log10(high / low))
+        painter.setPen(QPen(QColor(theme.current().panel), 1))
+        for decade in range(1, count):
+            if track.width() / count > 6 or decade % 10 == 0:
+                x = track.left() + decade / count * track.width()
+                painter.drawLine(QPointF(x, 0), QPointF(x, bottom))
 
     def _paint_scroll(self, painter: QPainter, count: int, fitting: int) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
@@ -261,6 +281,21 @@ def values_as_text(values: Array, unit: str = "") -> list[str]:
     decimals = 0 if whole or most >= 1000 else 1 if most >= 100 else 2
     texts = [f"{v:,.{decimals}f}" if math.isfinite(v) else number(v) for v in values.tolist()]
     return [("0" + t[2:] if t.startswith("-0") and float(t) == 0 else t) + suffix for t in texts]
+
+
+def logs_as_text(values: Array, unit: str = "") -> list[str]:
+    """Values of all sizes, with two digits each: 0.31, 4.2e-5."""
+    suffix = f" {unit}" if unit else ""
+    return [number(float(f"{value:.1e}")) + suffix for value in values.tolist()]
+
+
+def powers_of_ten(values: Array, low: float | None, high: float | None) -> tuple[float, float]:
+    """The range of a logarithmic track: as declared, but up to the power of ten above the largest value."""
+    positive = values[values > 0]
+    least, most = (float(positive.min()), float(positive.max())) if len(positive) else (1.0, 1.0)
+    low = low if low is not None and low > 0 else 10.0 ** math.floor(math.log10(least))
+    high = 10.0 ** math.ceil(math.log10(most)) if high is None or most > high else high
+    return low, max(high, 10 * low)
 
 
 def _round_up(value: float) -> float:

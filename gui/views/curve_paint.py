@@ -286,7 +286,7 @@ def steady_range(
     if now is not None and now[0] <= low and high <= now[1] and high - low >= KEPT_RANGE * (now[1] - now[0]):
         result = now
     else:
-        margin = 0.07 * (high - low) if high > low else (0.1 if log else max(0.1 * abs(high), 1e-6))
+        margin = 0.07 * (high - low) if high > low else (0.1 if log else 0.1 * abs(high) or 1.0)
         bottom, top = low - margin, high + margin
         if not log:
             bottom = max(bottom, 0.0) if low >= 0 else bottom

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import QToolTip
 
 from engine.payloads import BarsData, Pick, TableData
 from gui import theme
-from gui.views.bars import values_as_text
+from gui.views.bars import logs_as_text, values_as_text
 from gui.views.table import as_number
 
 
@@ -67,6 +67,20 @@ def test_the_track_is_declared_or_round():
     assert bars([-3.0, 1.0]).range() == (-5, 1)
     assert bars([math.nan, 2.0]).range() == (0, 2)
     assert bars([0.0, 0.0]).range() == (0, 1)
+
+
+def test_logarithmic_bars_are_as_long_as_their_powers_of_ten(qtbot):
+    view = bars([1e-3, 1e-6, 1e-9, 0.0], chosen=None, low=1e-9, high=1, log=True)
+    assert view.range() == (1e-9, 1)
+    image = shown(qtbot, view, 400, 110)
+    lengths = [accent_run(image, 13 + 27 * i) for i in range(4)]
+    assert lengths[0] == pytest.approx(2 * lengths[1], rel=0.08)
+    assert 0 < lengths[2] <= 2  # what is least is still there, what is zero is not
+    assert lengths[3] == 0
+    assert bars([3e-5, 20.0], low=None, log=True).range() == (1e-5, 100)
+    assert bars([1e-12, 20.0], low=1e-8, high=1, log=True).range() == (1e-8, 100)
+    assert bars([0.0, math.nan], log=True).range() == (1, 10)
+    assert logs_as_text(np.array([0.3333, 1.234e-7, 0.0]), "J") == ["0.33 J", "1.2e-7 J", "0 J"]
 
 
 def test_values_are_written_briefly():

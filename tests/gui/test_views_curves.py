@@ -262,6 +262,11 @@ def test_the_range_holds_the_data_and_does_not_jump(spans, share):
             assert now == before
 
 
+def test_what_is_always_zero_stands_on_an_axis_that_can_be_read():
+    assert steady_range(None, 0.0, 0.0, log=False, share=False) == (0, 1)
+    assert steady_range(None, 0.0, 0.0, log=False, share=True) == (0, 1)
+
+
 @given(st.floats(1e-9, 1e9), st.floats(1, 1e6))
 def test_a_logarithmic_range_holds_the_data(low, factor):
     bottom, top = steady_range(None, low, low * factor, log=True, share=False)
