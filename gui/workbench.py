@@ -94,7 +94,6 @@ class Workbench(QWidget):
         super().__init__(parent)
         self.bridge, self.lab_id, self.settings = bridge, lab_id, settings
         self.runs = Runs(bridge, lab_id, settings, self)
-        self._speed: float | None = None
         self._drawn_at: deque[float] = deque(maxlen=120)
         self._build_widgets()
         self.problems = Problems(self.runs, self.banner, self.toast, self.building, self.grid, self)
@@ -245,8 +244,8 @@ class Workbench(QWidget):
         self.controls.show_facts(event.facts)
         self._show_metrics(now=True)
         self.transport.show_enabled(True)
-        if self._speed is not None:
-            self.bridge.send(Speed(event.run, self._speed))
+        if (speed := self.transport.chosen_speed) is not None:
+            self.bridge.send(Speed(event.run, speed))
         self._watch()
         if playing:
             self.bridge.send(Play(event.run))
@@ -257,6 +256,7 @@ class Workbench(QWidget):
     def _build(self, info: LabInfo) -> None:
         """The first run of this lab, or of its code as it now is, stands: make its form and its views."""
         self.controls.build(info)
+        self.transport.show_speed(info.speed)
         self.grid.build(info)
         self.pages.setCurrentWidget(self.grid)
         for panel, action in ((self.explain, self.explain_action), (self.code, self.code_action)):
@@ -334,7 +334,6 @@ class Workbench(QWidget):
             self.bridge.send(command(self.run))
 
     def _choose_speed(self, speed: float | None) -> None:
-        self._speed = speed
         self._tell(lambda run: Speed(run, speed))
 
     def _gesture(self, view: str, gesture: object, edit: bool) -> None:
