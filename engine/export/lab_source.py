@@ -187,6 +187,8 @@ def _for_window(member: ast.stmt, module: Module) -> bool:
             if isinstance(called, ast.Attribute) and called.attr in HANDLERS:
                 return True
         return False
+    if isinstance(member, ast.Expr):  # surface.probe(handler): one handler for several views
+        return any(isinstance(each, ast.Attribute) and each.attr in HANDLERS for each in ast.walk(member))
     if not isinstance(member, ast.Assign | ast.AnnAssign):
         return False
     targets = member.targets if isinstance(member, ast.Assign) else [member.target]

@@ -184,21 +184,22 @@ class Activations(Lab):
         (w1, w2), b = (tensor[0] for tensor in collapsed(self.W["linear"]))
         product = "".join(f"W_{layer}" for layer in range(self.hp.layers + 1, 0, -1))
         sums = f"= {w1 / SCALE:.2f} x₁ {w2 / SCALE:+.2f} x₂ {b:+.2f}"
+        left = f"= {slope**depth:.2g}".replace("e-0", "e-")
         lines = (
             FormulaLine(g.formula, f"= {float(g.g(z)):.3f}", f"at z = {self.at:.2f}".replace("-", "−")),
             FormulaLine(g.derivative, f"= {slope:.3f}"),
-            FormulaLine(rf"g'(z)^{{{depth}}}", f"= {slope**depth:.2g}", "left of a gradient that many layers down"),
+            FormulaLine(rf"g'(z)^{{{depth}}}", left, "left of a gradient that many layers down"),
             FormulaLine(rf"{product}\,x + b", sums, "all that the linear twin is"),
         )
-        return tuple(replace(line, numbers=line.numbers.replace("-", "−")) for line in lines)
+        return tuple(replace(line, numbers=line.numbers.replace("-", "−").replace("nan", "NaN")) for line in lines)
 
     def surface(self, name: str) -> FieldData:
         """What a network makes of each place, and of how many points it is right."""
         values, shares = as_field(self.loss_of, self.through(name, grid(SIDE).to(self.device) / SCALE)[1][-1])
         points, hint = self.samples.shown(True, cursor=self.asked), ""
         if len(self.samples.y):
-            dead = int(asleep(self.slopes(name))[0].sum())
-            hint = f"{100 * float(self.score(name)[0]):.0f} % right · {dead} units dead"
+            hint = f"{100 * float(self.score(name)[0]):.0f} % right"
+            hint += f" · {int(asleep(self.slopes(name))[0].sum())} units dead" if name == "bent" else ""
         return FieldData(values, EXTENT, points, shares=shares, hint=hint)
 
     def point_at(self, gesture: Gesture) -> None:
