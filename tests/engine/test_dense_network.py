@@ -20,7 +20,7 @@ from engine.hyperparameters import make_params, parse_settings, values_of
 from engine.lab import LabError, advance, descriptions_of, start, views_of
 from engine.labs.foundations.dense_network import DenseNetwork
 from engine.nn.dense import ACTIVATIONS, Room
-from engine.nn.optimizers import OPTIMIZERS, update
+from engine.nn.optimizers import OPTIMIZERS, of_torch, update
 from engine.payloads import FieldData, NetworkData, PointPick, Stroke, UnitPick, WeightEdit
 from engine.watch import render, rng_state, set_rng_state
 
@@ -132,13 +132,7 @@ def test_the_gradient_is_right_at_any_depth(layers: int) -> None:
 def test_each_optimiser_equals_torch_optims_step_by_step(name: str) -> None:
     theta = torch.randn(7)
     other = theta.clone().requires_grad_()
-    make_other: dict[str, Callable[[], torch.optim.Optimizer]] = {
-        "SGD": lambda: torch.optim.SGD([other], lr=0.02),
-        "momentum": lambda: torch.optim.SGD([other], lr=0.02, momentum=0.9),
-        "RMSProp": lambda: torch.optim.RMSprop([other], lr=0.02),
-        "Adam": lambda: torch.optim.Adam([other], lr=0.02),
-    }
-    theirs = make_other[name]()
+    theirs = of_torch(name, other, 0.02)
     m, v = torch.zeros(7), torch.zeros(7)
     for t in range(1, 60):
         gradient = (theta * torch.linspace(0.1, 3, 7)).sin() + 0.1 * torch.randn(7)
@@ -149,7 +143,7 @@ def test_each_optimiser_equals_torch_optims_step_by_step(name: str) -> None:
 
 
 def test_an_unknown_optimiser_is_refused() -> None:
-    with pytest.raises(ValueError, match="SGD, momentum, RMSProp, Adam"):
+    with pytest.raises(ValueError, match=r"SGD, momentum, .*RMSProp, Adam"):
         update("Newton", *(torch.zeros(1) for _ in range(4)), t=1, rate=0.1)
 
 
