@@ -28,7 +28,7 @@ class Landscape:
     """
 
     latex = r"f(\alpha, \beta) = J(\theta^* + \alpha \delta + \beta \eta)"
-    curvature, unit = 0.0, 0.0
+    curvature, unit = 0.0, 0.05
 
     def __init__(self, principal: bool, device: torch.device) -> None:
         data = circle(120, 0.1)

@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-COS, SIN = math.cos(math.pi / 6), math.sin(math.pi / 6)  # the valley lies askew: no weight is alone responsible for it
+COS, SIN = math.cos(math.pi / 6), -math.sin(math.pi / 6)  # the valley lies askew: no weight is alone responsible for it
 FLAT, STEEP = 0.1, 4.0  # its curvatures
 
 
@@ -102,7 +102,7 @@ SURFACES = {
         valley,
         valley_slope,
         (-3, 3, -2.5, 2.5),
-        (-2.7, 0.2),
+        (-2.7, -0.2),
         ((0, 0),),
         curvature=STEEP,
         unit=2,

@@ -14,6 +14,7 @@ from gui.views.surface_paint import Ground
 
 MOST = 500  # steps of a trail that are drawn: of more, evenly many are left out
 DARK = "#0b0d12"  # around what lies on the surface, so that it is seen on every colour
+NEAR = 0.004  # places of a trail nearer to one another are left out: a ball at rest would cost as one that rolls
 FINE = 0.025  # a trail follows the surface in pieces of this share of it
 
 
@@ -53,6 +54,10 @@ def laid(ground: Ground, name: str, tint: QColor, path: Array) -> Trail:
     empty = np.zeros((0, 2, 3))
     if not len(shares):
         return Trail(name, tint, empty, None)
+    way = np.abs(np.diff(shares, axis=0)).sum(axis=1).cumsum() // NEAR
+    kept = np.concatenate([[True], np.diff(way, prepend=0) > 0])
+    kept[-1] = True
+    shares = shares[kept]
     begin, end, steps = inside(shares)
     # each part in so many pieces that it follows the surface
     count = np.ceil(np.abs(end - begin).max(axis=1) / FINE).clip(1, 60).astype(int)

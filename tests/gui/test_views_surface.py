@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from chart_examples import count_near, picture, wheel
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
-from PySide6.QtGui import QKeyEvent, QPainter
+from PySide6.QtGui import QColor, QKeyEvent, QPainter
 from PySide6.QtTest import QTest
 from view_examples import INF, KEY, NAN, click, colours, drag, hover, shower
 
@@ -19,7 +19,7 @@ from engine.payloads import PointPick, SurfaceData
 from gui import export, style, theme
 from gui.views.surface import KEYS
 from gui.views.surface_paint import QUADS, Camera, Ground, resampled, span_of
-from gui.views.surface_trails import inside
+from gui.views.surface_trails import inside, laid
 
 SURFACE = Surface("Loss", help="h", x_axis="weight 1", y_axis="weight 2", z_axis="loss")
 LOG = Surface("Loss", help="h", log=True)
@@ -376,3 +376,14 @@ def test_compared_runs_have_one_scale_one_camera_and_one_pointer(show):
     hover(first, (x, y))
     assert float(second.said.removeprefix("loss ")) == pytest.approx(10, abs=1.5)
     assert picture(second) != before
+
+
+def test_a_ball_at_rest_costs_nothing_more() -> None:
+    ground = Ground(np.zeros((5, 5)), (0, 1, 0, 1), False, (0.0, 1.0))
+    rolled = np.stack([np.linspace(0.1, 0.8, 30), np.full(30, 0.5)], axis=1)
+    rested = np.concatenate([rolled, rolled[-1] + 1e-5 * np.sin(np.arange(300.0))[:, None]])
+    short, long = (laid(ground, "", QColor("red"), path) for path in (rolled, rested))
+    assert len(short.pieces) >= 29
+    assert len(long.pieces) <= len(short.pieces) + 2
+    assert long.end is not None
+    assert np.allclose(long.end, rested[-1])

@@ -221,14 +221,14 @@ class GradientDescent(Lab):
         k = self.looked_at()
         name, begin = OPTIMIZERS[k], self.before[k]
         move = self.move[k] if self.t else -self.rate(name) * self.g[k]  # at rest: what plain descent would do
-        for reach in (2.5, 5.0, 10.0, 20.0, 40.0):  # until the lowest place is seen
-            share = torch.linspace(-0.2 * reach, reach, 61, device=self.device)  # 0 before the step, 1 after it
-            heights = self.ground.height(begin + share[:, None] * move)  # (61,)
-            if (lowest := int(heights.argmin())) < 60:
-                break
-        ends = self.ground.height(torch.stack([begin, begin + move])).tolist()
-        points = PointsData([[0, ends[0]], [1, ends[1]]], [0, 0], names=("before", "after"))
-        found = f"lowest at {said(float(share[lowest]))}" if lowest < 60 else "it could go much further"
+        far = torch.tensor([0.0, 1.0, 1.25, 2.5, 5.0, 10.0, 20.0, 40.0], device=self.device)
+        ends = self.ground.height(begin + far[:, None] * move)  # looked ahead until it rises again
+        reach = next((float(far[i]) for i in range(3, 8) if ends[i] > ends[i - 1]), 40.0)
+        share = torch.linspace(-0.2 * reach, reach, 61, device=self.device)  # 0 before the step, 1 after it
+        heights = self.ground.height(begin + share[:, None] * move)  # (61,)
+        points = PointsData([[0, float(ends[0])], [1, float(ends[1])]], [0, 0], names=("before", "after"))
+        lowest, rest = int(heights.argmin()), float(heights.max() - heights.min()) < LOWEST + 1e-6 * float(ends[0])
+        found = "at rest" if rest else f"lowest at {said(float(share[lowest]))}" if lowest < 60 else "lowest beyond"
         return LinesData((Line(name, share, heights),), points, hint=f"{name}: {found}")
 
     @view(Formula("The rule", help="The rule of the optimiser that is watched, with its present numbers."))
