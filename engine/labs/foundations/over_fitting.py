@@ -142,9 +142,11 @@ class OverFitting(Lab):
         held, learnt = (self.judged(self.nets, rows, slice(1)) for rows in (self.held_back, self.learnt_from()))
         self.nets.train()
         return {
-            "train loss": learnt[0][0], "validation loss": held[0][0],
-            "train accuracy": learnt[1][0], "validation accuracy": held[1][0],
-        }  # fmt: skip
+            "train loss": learnt[0][0],
+            "validation loss": held[0][0],
+            "train accuracy": learnt[1][0],
+            "validation accuracy": held[1][0],
+        }
 
     def take_over(self, target: Networks, source: Networks, which: Tensor) -> None:
         """Copy the networks `which` (M,) are marked."""
@@ -201,8 +203,9 @@ class OverFitting(Lab):
         help="What the network says of each place. Draw points of your own: every other one is held back.",
     ))  # fmt: skip
     def now(self) -> FieldData:
+        hint = "discs train · rings validate" if len(self.xy) else "draw points of two or three classes here"
         stopped = self.hp.early_stopping and int(self.since[0]) >= self.hp.patience
-        return self.surface(self.nets, "stopped early: held at its best" if stopped else "discs train · rings validate")
+        return self.surface(self.nets, "stopped early: held at its best" if stopped else hint)
 
     @now.edit
     def now(self, gesture: Gesture) -> None:
