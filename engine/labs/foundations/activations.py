@@ -189,17 +189,18 @@ class Activations(Lab):
             FormulaLine(g.formula, f"= {float(g.g(z)):.3f}", f"at z = {self.at:.2f}".replace("-", "−")),
             FormulaLine(g.derivative, f"= {slope:.3f}"),
             FormulaLine(rf"g'(z)^{{{depth}}}", left, "left of a gradient that many layers down"),
-            FormulaLine(rf"{product}\,x + b", sums, "all that the linear twin is"),
+            FormulaLine(rf"z_1 = {product}\,x + b", sums, "all that the linear twin is"),
         )
         return tuple(replace(line, numbers=line.numbers.replace("-", "−").replace("nan", "NaN")) for line in lines)
 
     def surface(self, name: str) -> FieldData:
         """What a network makes of each place, and of how many points it is right."""
         values, shares = as_field(self.loss_of, self.through(name, grid(SIDE).to(self.device) / SCALE)[1][-1])
-        points, hint = self.samples.shown(True, cursor=self.asked), ""
+        points, hint = self.samples.shown(True, cursor=self.asked), "draw points here"
         if len(self.samples.y):
             hint = f"{100 * float(self.score(name)[0]):.0f} % right"
-            hint += f" · {int(asleep(self.slopes(name))[0].sum())} units dead" if name == "bent" else ""
+            dead = asleep(self.slopes(name))[0]
+            hint += f" · {int(dead.sum())} of {dead.numel()} units dead" if name == "bent" else ""
         return FieldData(values, EXTENT, points, shares=shares, hint=hint)
 
     def point_at(self, gesture: Gesture) -> None:
@@ -236,7 +237,7 @@ class Activations(Lab):
     def gradients(self) -> BarsData:
         labels = (*(f"layer {layer + 1}" for layer in range(self.hp.depth)), "output")
         if not len(self.samples.y):
-            return BarsData(labels, torch.zeros(len(labels)), hint="draw points first")
+            return BarsData(labels, torch.zeros(len(labels)), hint="no points yet")
         G = self.back("deep", *self.through("deep", self.inputs()), self.samples.y)
         return BarsData(labels, torch.stack([G_l.norm() for G_l in G]))
 
