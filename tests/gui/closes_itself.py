@@ -128,7 +128,7 @@ class Closer(QObject):
             case "question":
                 QTimer.singleShot(0, QMessageBox(QMessageBox.Icon.Question, "?", "Sure?", parent=self.window).exec)
             case "file dialog":
-                ask = self.chance.choice((bench.saving.save_as, self.window._choose_session, self.export))
+                ask = self.chance.choice((bench.saving.save_as, self.window._opening.choose, self.export))
                 QTimer.singleShot(0, ask)
             case "menu":
                 QTimer.singleShot(0, panel._open_menu)
