@@ -82,6 +82,8 @@ class NetworkData:
     gradients: tuple[Array, ...] | None = None  # like weights: d loss / d weight
     layer_names: tuple[str, ...] = ()
     hint: str = ""
+    sizes: tuple[int, ...] = ()  # how many units each layer really has, where of some only a few are listed
+    chosen: int | None = None  # the unit of the last layer that is the answer, emphasised
 
 
 @dataclass(frozen=True)

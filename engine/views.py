@@ -229,9 +229,13 @@ class Field(Description):
 class Network(Description):
     """Neurons and weights: edge width is size, colour is sign. The method returns NetworkData.
 
-    With an ``edit`` handler a click on an edge or neuron lets the viewer change the weight or bias.
+    With an ``edit`` handler a click on an edge or neuron lets the viewer change the weight or bias. `colour` is that of
+    values, as for Images. With `flow` an edge shows what it carries for these values, its weight times the activation
+    that it comes from, compared with the other edges of its layer.
     """
 
+    colour: str = field(default="diverging", kw_only=True)
+    flow: bool = field(default=False, kw_only=True)
     kind: ClassVar[str] = "network"
 
     def pack(self, value: Any) -> NetworkData:
@@ -243,6 +247,9 @@ class Network(Description):
         expected = list(zip(sizes[1:], sizes[:-1], strict=True))
         if [w.shape for w in weights] != expected or [len(b) for b in biases] != sizes[1:]:
             raise ViewError(f"{self.title}: layers of {sizes} units do not fit weights {[w.shape for w in weights]}")
+        real = tuple(int(size) for size in value.sizes)
+        if real and (len(real) != len(sizes) or any(size < n for size, n in zip(real, sizes, strict=True))):
+            raise ViewError(f"{self.title}: {sizes} units are listed, which cannot be of layers of {list(real)}")
 
         def each(arrays: Sequence[Any] | None, dims: tuple[int, ...]) -> tuple[Array, ...] | None:
             return None if arrays is None else tuple(to_array(a, dims, self.title) for a in arrays)
@@ -257,6 +264,8 @@ class Network(Description):
             each(value.gradients, (2,)),
             words_of(value.layer_names),
             value.hint,
+            real,
+            value.chosen,
         )
 
 

@@ -37,15 +37,30 @@ def equation(data: NetworkData, layer: int, unit: int, signs: tuple[QColor, QCol
     for column in order.tolist():
         weight = float(weights[column])
         terms += f" {'−' if weight < 0 else '+'} {coloured(weight)}·{html.escape(data.units[layer - 1][column])}"
-    if len(weights) > MOST_TERMS:
-        terms += f" + … {len(weights) - MOST_TERMS} more"
-    total = None if values is None else float(weights @ values[layer - 1]) + bias
+    sources = data.sizes[layer - 1] if data.sizes else len(weights)
+    if sources > MOST_TERMS:
+        terms += f" + … {sources - len(order):,} more"
+    total = None
+    if values is not None and sources == len(weights):  # of units that are not listed no sum can be made
+        total = float(weights @ values[layer - 1]) + bias
     value = None if values is None else float(values[layer][unit])
     function = function_of(data, layer, total, value)
     text = f"{name} = {function}({terms})" if function else f"{name} = {terms}"
-    if total is not None and value is not None:
-        text += f"<br>= {function}({number(total)}) = " if function else "<br>= "
+    if value is not None:
+        text += f"<br>= {function}({number(total)}) = " if function and total is not None else "<br>= "
         text += f"<b>{number(value)}</b>"
+    return text
+
+
+def edge_text(data: NetworkData, layer: int, row: int, column: int, *, flow: bool) -> str:
+    """A weight in a line: its number, where it leads, and what it brings there where that is what edges show."""
+    weight = float(data.weights[layer][row, column])
+    values, gradients = data.values, data.gradients
+    text = f"w = {number(weight)} (from {data.units[layer][column]} to {data.units[layer + 1][row]})"
+    if flow and values is not None:
+        text += f" · brings {number(weight * float(values[layer][column]))}"
+    if gradients is not None:
+        text += f" · ∂loss/∂w = {number(float(gradients[layer][row, column]))}"
     return text
 
 
@@ -59,4 +74,8 @@ def function_of(data: NetworkData, layer: int, total: float | None, value: float
     near = 1e-3 * max(1.0, abs(value))
     if abs(total - value) <= near:
         return ""
+    if data.values is not None and value > 0:
+        z = data.weights[-1] @ data.values[-2] + data.biases[-1]
+        if len(z) > 1 and abs(total - math.log(value) - float(np.logaddexp.reduce(z))) <= 1e-3:
+            return "softmax"
     return next((name for name, f in FUNCTIONS.items() if abs(f(total) - value) <= near), "f")

@@ -13,8 +13,8 @@ from engine.payloads import Array, NetworkData, UnitPick, WeightEdit
 from gui import colour, theme
 from gui.format import number
 from gui.views.base import ViewWidget
-from gui.views.equations import equation
-from gui.views.network_paint import Edges, Layout, frame_of, heights, mixtures, opacity_of, strongest, thickness
+from gui.views.equations import edge_text, equation
+from gui.views.network_paint import Edges, Layout, carried, frame_of, heights, mixtures, strongest
 from gui.views.parts import Chip, Throttle, faded, image_of, is_vector, paint_focus, polygon, small
 from gui.views.shared import Scales
 from gui.views.weight_editor import WeightEditor
@@ -96,7 +96,9 @@ class NetworkView(ViewWidget):
     def _weigh(self) -> None:
         """Choose the edges. The thickest follows the largest weight: at once when it grows, slowly when it shrinks."""
         data, with_gradients = self.payload, self.gradients.isChecked() and self.payload.gradients is not None
+        flows = self.description.flow and data.values is not None and not with_gradients
         self._shown = data.gradients if with_gradients else data.weights
+        self._shown = carried(self._shown, data.values) if flows else self._shown
         sizes = [np.abs(w[np.isfinite(w)]).max(initial=0.0) for w in self._shown]
         largest = float(max(sizes, default=0.0))
         self._own_scale = max(largest, self._own_scale * 0.95, 1e-12 if with_gradients else 0.3)
@@ -107,9 +109,17 @@ class NetworkView(ViewWidget):
         if self.payload is None:
             return {}
         found: Scales = {"edges": (0.0, self._own_scale)}
-        for layer, values in enumerate(self.payload.values or ()):
-            found[f"values {layer}"] = colour.limits(values, "diverging")
+        for layer in range(len(self.payload.values or ())):
+            found[f"values {layer}"] = self._limits(layer)
         return found  # each neuron's map has its own scale, in one network as in several: it shows a shape
+
+    def _limits(self, layer: int) -> tuple[float, float]:
+        """The range of a layer's values: of magnitudes at least from 0 to 1, so that a silent layer is dark."""
+        values = self.payload.values[layer]
+        if self.description.colour == "diverging":
+            return colour.limits(values, "diverging")
+        finite = values[np.isfinite(values)]
+        return float(finite.min(initial=0.0)), float(finite.max(initial=1.0))
 
     def share_scales(self, scales: Scales) -> None:
         super().share_scales(scales)
@@ -140,7 +150,7 @@ class NetworkView(ViewWidget):
         area = QRectF(self.rect()).adjusted(sides[0], top, -sides[1], -6)
         if self._crowded():
             area.adjust(0, 0, 0, -metrics.height())
-        self.layout_ = Layout(tuple(len(layer) for layer in data.units), area)
+        self.layout_ = Layout(tuple(len(layer) for layer in data.units), area, data.sizes)
         self._named = sides[0] > 6, sides[1] > 6
         self._picture = None
 
@@ -182,8 +192,8 @@ class NetworkView(ViewWidget):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             columns = (edges.layer.tolist(), edges.row.tolist(), edges.column.tolist(), edges.strength.tolist())
             for layer, row, column, strength in zip(*columns, strict=True):
-                tint = faded(positive if strength >= 0 else negative, opacity_of(abs(strength)))
-                painter.setPen(QPen(tint, thickness(abs(strength))))
+                tint = faded(positive if strength >= 0 else negative, edges.opacity(abs(strength)))
+                painter.setPen(QPen(tint, edges.thickness(abs(strength))))
                 painter.drawPath(layout.path(layer, row, column))
         else:
             if self._picture is None:
@@ -210,14 +220,16 @@ class NetworkView(ViewWidget):
     def _paint_layer(self, painter: QPainter, layout: Layout, layer: int) -> None:
         data, look = self.payload, theme.current()
         values = data.values[layer] if data.values is not None else None
-        own = colour.limits(values, "diverging") if values is not None else (-1.0, 1.0)
-        high = self.joint.get(f"values {layer}", own)[1]
+        own = self._limits(layer) if values is not None else (-1.0, 1.0)
+        low, high = self.joint.get(f"values {layer}", own)
+        if layer in layout.gaps:
+            layout.paint_gap(painter, layer, QColor(look.text))
         if layout.dots(layer):
             places = np.stack([np.full(layout.sizes[layer], layout.x[layer]), layout.y[layer]], axis=1)
-            shades = np.zeros(len(places)) if values is None else (np.nan_to_num(values) / high).clip(-1, 1)
-            shades = (shades * 4).round() / 4  # nine colours, each drawn in one call
+            shades = np.zeros(len(places)) if values is None else (np.nan_to_num(values) - low) / (high - low)
+            shades = (shades.clip(0, 1) * 8).round() / 8  # nine colours, each drawn in one call
             for shade in np.unique(shades):
-                tint = QColor(*map(int, colour.colourise(np.array(shade), "diverging", -1, 1)))
+                tint = QColor(*map(int, colour.colourise(np.array(shade), self.description.colour, 0, 1)))
                 pen = QPen(tint if values is not None else QColor(look.muted), layout.side[layer])
                 pen.setCapStyle(Qt.PenCapStyle.RoundCap)
                 painter.setPen(pen)
@@ -228,6 +240,9 @@ class NetworkView(ViewWidget):
         frame = frame_of(layout.side[layer], self.devicePixelRatioF(), look.panel, look.muted)
         painter.setFont(small(self.font(), 0.8))
         metrics = QFontMetricsF(painter.font())
+        least = (
+            metrics.horizontalAdvance("0.00") if values is not None else 0.0
+        )  # some with and some without look broken
         for unit in range(layout.sizes[layer]):
             box = layout.box(layer, unit)
             chosen = self.unit == (layer, unit)
@@ -242,15 +257,20 @@ class NetworkView(ViewWidget):
                 painter.drawImage(box, maps, QRectF(0, unit * tall, maps.width(), tall))
                 painter.setBrush(Qt.BrushStyle.NoBrush)
             elif values is not None:
-                rgb = colour.colourise(values[unit : unit + 1], "diverging", -high, high)[0]
+                rgb = colour.colourise(values[unit : unit + 1], self.description.colour, low, high)[0]
                 painter.setBrush(QColor(*map(int, rgb)))
                 ink = QColor("#15171b" if rgb.mean() > 110 else "#ffffff")
-                text = number(float(f"{float(values[unit]):.2g}"))
+                value = float(values[unit])
+                text = number(float(f"{value:.2g}")) if self.description.colour == "diverging" else f"{value:.2f}"
             else:
                 painter.setBrush(QColor(look.raised))
                 text = data.units[layer][unit]
             painter.drawRoundedRect(box, 4, 4)
-            if text and metrics.horizontalAdvance(text) < box.width() - 2 and metrics.height() < box.height() + 2:
+            if (
+                text
+                and max(metrics.horizontalAdvance(text), least) < box.width() - 2
+                and metrics.height() < box.height() + 2
+            ):
                 painter.setPen(ink)
                 painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
             self._paint_bias(painter, layer, unit, box)
@@ -270,7 +290,8 @@ class NetworkView(ViewWidget):
         data, look = self.payload, theme.current()
         painter.setFont(small(self.font()))
         metrics = QFontMetricsF(painter.font())
-        painter.setPen(QColor(look.muted))
+        bold = small(self.font())
+        bold.setBold(True)
         elide = Qt.TextElideMode.ElideRight
         for layer, beside in ((0, self._named[0]), (len(layout.sizes) - 1, self._named[1])):
             if not beside or (layer == 0 and len(layout.sizes) == 1):
@@ -280,12 +301,21 @@ class NetworkView(ViewWidget):
                 room = box.left() - 4 if layer == 0 else self.width() - box.right() - 4
                 text = metrics.elidedText(name, elide, room)
                 x = box.left() - 5 - metrics.horizontalAdvance(text) if layer == 0 else box.right() + 5
+                answer = layer > 0 and unit == data.chosen
+                painter.setPen(QColor(look.text if answer else look.muted))
+                painter.setFont(bold if answer else small(self.font()))
                 painter.drawText(QPointF(x, box.center().y() + metrics.ascent() / 2 - 1), text)
+        painter.setFont(small(self.font()))
+        painter.setPen(QColor(look.muted))
         if self._titled():
-            limit = self.width() / max(len(layout.sizes), 1)
+            apart = float(min(np.diff(layout.x), default=self.width()))
+            names = data.layer_names[: len(layout.sizes)]
+            if max(map(metrics.horizontalAdvance, names), default=0) > apart - 6:  # "layer 1" becomes "1"
+                names = tuple(name.removeprefix("layer ") for name in names)
+            if max(map(metrics.horizontalAdvance, names), default=0) > apart - 2:
+                names = ()
             end = self.gradients.x() - 4.0 if not self.gradients.isHidden() else self.width() - 2.0
-            for layer, name in enumerate(data.layer_names[: len(layout.sizes)]):
-                text = metrics.elidedText(name, elide, limit)
+            for layer, text in enumerate(names):
                 width = metrics.horizontalAdvance(text)
                 x = min(max(2.0, layout.x[layer] - width / 2), self.width() - 2 - width)
                 if x + width <= end:
@@ -347,19 +377,10 @@ class NetworkView(ViewWidget):
 
     # ----------------------------------------------------------------------------------- mouse and keyboard
 
-    def _edge_text(self, edge: tuple[int, int, int]) -> str:
-        layer, row, column = edge
-        data = self.payload
-        text = f"w = {number(float(data.weights[layer][row, column]))}"
-        text += f" (from {data.units[layer][column]} to {data.units[layer + 1][row]})"
-        if data.gradients is not None:
-            text += f" · ∂loss/∂w = {number(float(data.gradients[layer][row, column]))}"
-        return text
-
     def _point(self, unit: tuple[int, int] | None, edge: tuple[int, int, int] | None) -> None:
         if (unit, edge) != (self.unit, self.edge):
             self.unit, self.edge = unit, edge
-            self.say(self._edge_text(edge) if edge is not None else "")
+            self.say(edge_text(self.payload, *edge, flow=self.description.flow) if edge is not None else "")
             self.update()
 
     def mouseMoveEvent(self, event: Any) -> None:

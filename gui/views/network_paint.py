@@ -14,6 +14,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 from engine.payloads import Array
 
 MOST_EDGES = 1500  # more are not told apart: the strongest are drawn
+CROWD = 300  # of so many edges the weak ones would hide the strong: they are fainter
 LARGEST, SMALLEST = 46.0, 9.0  # side of a neuron's square; smaller ones become dots
 
 
@@ -26,6 +27,17 @@ class Edges:
     column: Array
     strength: Array  # signed, -1..1 of the strongest
     total: int  # how many there are in all
+
+    @property
+    def crowd(self) -> bool:
+        return len(self.row) > CROWD
+
+    def thickness(self, strength: Any) -> Any:
+        """The width in pixels of an edge of strength 0..1."""
+        return 0.25 + 3.0 * strength if self.crowd else 0.35 + 4.2 * strength
+
+    def opacity(self, strength: Any) -> Any:
+        return 0.03 + 0.82 * strength if self.crowd else 0.3 + 0.55 * strength
 
 
 def strongest(weights: tuple[Array, ...], scale: float) -> Edges:
@@ -40,27 +52,45 @@ def strongest(weights: tuple[Array, ...], scale: float) -> Edges:
     return Edges(layers[kept], rows[kept], columns[kept], flat[kept].clip(-1, 1), total)
 
 
+def carried(weights: tuple[Array, ...], values: tuple[Array, ...]) -> tuple[Array, ...]:
+    """What each edge brings to the sum it leads to, as a share of the most that any edge of its layer does."""
+    found = []
+    for w, a in zip(weights, values, strict=False):
+        brought = w * a
+        most = np.abs(brought[np.isfinite(brought)]).max(initial=0.0)
+        found.append(brought / max(most, 1e-12))
+    return tuple(found)
+
+
 class Layout:
     """Neurons of each layer in a column; edges run from the right side of one to the left side of the next."""
 
-    def __init__(self, sizes: tuple[int, ...], area: QRectF) -> None:
+    def __init__(self, sizes: tuple[int, ...], area: QRectF, real: tuple[int, ...] = ()) -> None:
         self.sizes, self.area = sizes, area
+        self.gaps: dict[int, QPointF] = {}  # by layer: where units are left out, in the middle of those that are listed
         gap = area.width() / max(len(sizes) - 1, 1) if len(sizes) > 1 else area.width()
         self.side: list[float] = []
         self.x: list[float] = []
         self.y: list[Array] = []
-        for layer, count in enumerate(sizes):
+        for layer, listed in enumerate(sizes):
+            elided = bool(real) and real[layer] > listed
+            count = listed + elided
             pitch = area.height() / max(count, 1)
             side = min(pitch * 0.8, gap * 0.48, LARGEST)
             self.side.append(side if side >= SMALLEST else max(2.4, min(7.0, pitch * 0.8)))
             pitch = min(pitch, max(side, 6.0) * 1.9)
-            self.y.append(area.center().y() + (np.arange(count) - (count - 1) / 2) * pitch)
+            places = area.center().y() + (np.arange(count) - (count - 1) / 2) * pitch
+            if elided:
+                self.gaps[layer] = QPointF(0, float(places[listed // 2]))
+            self.y.append(np.delete(places, listed // 2) if elided else places)
             self.x.append(area.left() + gap * layer if len(sizes) > 1 else area.center().x())
         # the outer squares stay within the area
         first, last = self.side[0] / 2, self.side[-1] / 2
         span = area.width() - first - last
         if len(sizes) > 1:
             self.x = [area.left() + first + span * layer / (len(sizes) - 1) for layer in range(len(sizes))]
+        for layer in self.gaps:
+            self.gaps[layer].setX(self.x[layer])
 
     def dots(self, layer: int) -> bool:
         """Whether the layer's neurons are too many for squares."""
@@ -69,6 +99,14 @@ class Layout:
     def box(self, layer: int, unit: int) -> QRectF:
         side = self.side[layer]
         return QRectF(self.x[layer] - side / 2, float(self.y[layer][unit]) - side / 2, side, side)
+
+    def paint_gap(self, painter: QPainter, layer: int, ink: QColor) -> None:
+        """Three dots where units are left out."""
+        pen = QPen(ink, 3.0)
+        pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+        painter.setPen(pen)
+        for step in (-1, 0, 1):
+            painter.drawPoint(self.gaps[layer] + QPointF(0, step * min(6.0, self.side[layer] / 2)))
 
     def unit_at(self, at: QPointF) -> tuple[int, int] | None:
         """The neuron at a pixel."""
@@ -133,8 +171,8 @@ class Layout:
             start, rise = self._ends(layer, edges.row[chosen], edges.column[chosen])
             start, rise = ((start - self.area.top()) * ratio)[:, None], (rise * ratio)[:, None]
             strength = np.abs(edges.strength[chosen])[:, None]
-            thick = thickness(strength) * ratio / 2
-            opacity = np.rint(255 * opacity_of(strength)) * np.array([1, -1])[:, None, None]  # (2, E, 1)
+            thick = edges.thickness(strength) * ratio / 2
+            opacity = np.rint(255 * edges.opacity(strength)) * np.array([1, -1])[:, None, None]  # (2, E, 1)
             unit = np.where(edges.strength[chosen] < 0, float(1 << 24), 1.0)[:, None]
             # a few columns at a time: arrays that stay in the processor's cache are several times faster
             block = max(4, min(40, 6000 // len(chosen)))
@@ -158,15 +196,6 @@ class Layout:
         image = QImage(words.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied).copy()
         image.setDevicePixelRatio(ratio)
         return image
-
-
-def thickness(strength: Any) -> Any:
-    """The width in pixels of an edge of strength 0..1."""
-    return 0.35 + 4.2 * strength
-
-
-def opacity_of(strength: Any) -> Any:
-    return 0.3 + 0.55 * strength
 
 
 def mixtures(positive: Array, negative: Array) -> Array:

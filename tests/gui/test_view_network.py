@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -16,6 +17,7 @@ from engine.payloads import (
     UnitPick,
     WeightEdit,
 )
+from engine.views import Network, ViewError
 from gui.views.network_paint import MOST_EDGES, Layout, mixtures, strongest
 
 
@@ -143,3 +145,100 @@ def test_gradients_can_be_shown_instead(show):
     QTest.keyClick(view, KEY.Key_G)
     assert view.gradients.isChecked()
     assert sorted(np.abs(view.edges.strength).round(3)) == [0, 0, 0, 1, 1, 1, 1, 1, 1]
+
+
+def elided(**more):
+    """8 of 100 inputs, 3 hidden units, 2 outputs."""
+    data = network_data((8, 3, 2), **more)
+    return dataclasses.replace(data, sizes=(100, 3, 2))
+
+
+def test_units_left_out_leave_a_gap_in_the_middle(show):
+    whole, part = show(NETWORK, network_data((8, 3, 2))).layout_, show(NETWORK, elided()).layout_
+    assert whole.gaps == {}
+    assert list(part.gaps) == [0]
+    steps = np.diff(part.y[0])
+    assert steps[3] == pytest.approx(2 * steps[0])  # between the fourth and the fifth
+    assert np.delete(steps, 3) == pytest.approx(steps[0])
+    assert part.gaps[0].y() == pytest.approx((part.y[0][3] + part.y[0][4]) / 2)
+    assert part.gaps[0].x() == part.x[0]
+    assert part.unit_at(part.gaps[0]) is None
+
+
+def test_dots_stand_in_the_gap(show):
+    view = show(NETWORK, elided())
+    image = view.grab().toImage()
+    at = view.layout_.gaps[0]
+    assert image.pixelColor(at.toPoint()).lightness() != image.pixelColor(3, 3).lightness()
+
+
+def test_of_units_left_out_the_equation_makes_no_sum(show):
+    values = (np.ones(8), np.array([0.5, 0.25, 0.125]), np.array([0.75, 0.25]))
+    view = show(NETWORK, elided(values=values))
+    document = QTextDocument()
+    document.setHtml(view.equation(1, 1))
+    first, second = document.toPlainText().split("\n")
+    assert first.endswith("+ … 94 more)")
+    assert second == "= 0.25"
+
+
+def test_more_units_listed_than_there_are_is_an_error():
+    with pytest.raises(ViewError, match="cannot be of layers"):
+        NETWORK.pack(dataclasses.replace(network_data(), sizes=(1, 3, 1)))
+    with pytest.raises(ViewError, match="cannot be of layers"):
+        NETWORK.pack(dataclasses.replace(network_data(), sizes=(2, 3)))
+
+
+def test_a_softmax_is_called_by_its_name(show):
+    data = network_data((2, 3, 3))
+    hidden = np.array([0.2, -0.4, 0.9])
+    z = data.weights[1] @ hidden + data.biases[1]
+    data = dataclasses.replace(data, values=(np.zeros(2), hidden, np.exp(z) / np.exp(z).sum()))
+    document = QTextDocument()
+    document.setHtml(show(NETWORK, data).equation(2, 1))
+    assert document.toPlainText().startswith("y2 = softmax(")
+
+
+FLOW = Network("Flow", help="", colour="grey", flow=True)
+
+
+def test_an_edge_shows_what_flows_along_it(show):
+    values = (np.array([0.0, 2.0]), np.array([1.0, 0.5, 0.0]), np.array([1.0]))
+    data = network_data(values=values)
+    view = show(FLOW, data)
+    edges = view.edges
+    shown = {}
+    for layer, row, column, strength in zip(edges.layer, edges.row, edges.column, edges.strength, strict=True):
+        shown[layer, row, column] = strength
+    most = np.abs(data.weights[0][:, 1] * 2).max()
+    for row in range(3):
+        assert shown[0, row, 0] == 0  # a silent unit brings nothing
+        assert shown[0, row, 1] == pytest.approx(data.weights[0][row, 1] * 2 / most)
+    assert max(abs(shown[1, 0, column]) for column in range(3)) == pytest.approx(1)  # each layer by itself
+    hover(view, view.layout_.path(0, 2, 1).pointAtPercent(0.8))
+    assert "brings" in view.hints[-1]
+
+
+def test_active_units_are_bright_and_silent_ones_dark(show):
+    values = (np.array([0.0, 1.0]), np.array([0.5, 0.0, 0.25]), np.array([1.0]))
+    view = show(FLOW, network_data(values=values))
+    image = view.grab().toImage()
+
+    def light(layer, unit):
+        return image.pixelColor((view.layout_.box(layer, unit).topLeft() + QPointF(6, 6)).toPoint()).lightness()
+
+    assert light(0, 0) == light(1, 1) == 0
+    assert light(0, 1) == light(2, 0) == 255
+    assert 120 < light(1, 0) < 135  # the scale goes up to 1 even where no unit is fully active
+
+
+def test_among_many_edges_weak_ones_are_fainter():
+    few = strongest((np.ones((10, 10)),), 1.0)
+    many = strongest((np.ones((30, 30)),), 1.0)
+    assert many.opacity(0.1) < few.opacity(0.1) / 2
+    assert many.thickness(0.1) < few.thickness(0.1)
+
+
+def test_the_answer_is_written_in_bold(show):
+    plain, told = (show(NETWORK, network_data((2, 3, 4), chosen=chosen)) for chosen in (None, 2))
+    assert plain.grab().toImage() != told.grab().toImage()
