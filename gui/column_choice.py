@@ -29,7 +29,7 @@ class ColumnChoice(QWidget):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(4)
-        boxes = (("Input x₁", self.first), ("Input x₂", self.second), ("Predict", self.target), ("as", self.as_what))
+        boxes = (("Input x₁", self.first), ("Input x₂", self.second), ("Predict", self.target), ("As", self.as_what))
         for place, (text, box) in enumerate(boxes):
             label = QLabel(text)
             label.setBuddy(box)

@@ -72,6 +72,7 @@ class DataPreview(QDialog):
         self.found: Preview | None = None
         self.columns: ColumnChoice | None = None
         self.grid: QTableWidget | None = None
+        self._over: QWidget | None = None  # what it stands in the middle of
         self.setWindowTitle("Your own data")
         self.resize(WIDTH, LOW)
         self._build()
@@ -214,6 +215,8 @@ class DataPreview(QDialog):
     def _fit(self) -> None:
         """No taller than what there is to show."""
         self.resize(self.width(), min(HEIGHT, max(LOW, self._column.totalHeightForWidth(self.width()))))
+        if self._over is not None:
+            self.place_over(self._over)
 
     def _show_broken(self, left_out: int = 0, more: list[str] | None = None) -> None:
         """What was left out for good, and of a table the rows without a value in the chosen columns."""
@@ -324,9 +327,11 @@ class DataPreview(QDialog):
         self.chosen.emit(name)
 
     def place_over(self, widget: QWidget) -> None:
-        """Stand in the middle of a widget."""
+        """Stand in the middle of a widget, also once the dialog has grown to what was found."""
+        self._over = widget
         middle = widget.mapToGlobal(widget.rect().center())
-        self.move(middle - QPoint(self.width() // 2, self.height() // 2))
+        top = max(middle.y() - self.height() // 2, widget.mapToGlobal(QPoint(0, 0)).y())
+        self.move(middle.x() - self.width() // 2, top)
 
 
 def _pixmap(grey: npt.NDArray[np.uint8]) -> QPixmap:

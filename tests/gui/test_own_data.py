@@ -12,7 +12,7 @@ from helpers import PATIENCE, BenchOpener, newest
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from engine.data import reading, tables
@@ -77,6 +77,20 @@ def test_a_table_is_shown_with_counts_kinds_and_what_is_broken(look_at: Opener, 
         "id\nx₁: numbers", "long\nx₂: numbers, 3.2 % missing", "wide\nnumbers", "kind\npredicted: 3 words",
     ]  # fmt: skip
     assert dialog.use.isEnabled()
+
+
+def test_it_stands_in_the_middle_also_once_it_has_grown(look_at: Opener, table: Path, qtbot: QtBot) -> None:
+    behind = QWidget()
+    qtbot.addWidget(behind)
+    behind.setGeometry(100, 60, 1280, 720)
+    dialog = look_at(table, "table", wait=False)
+    dialog.place_over(behind)
+    low = dialog.height()
+    qtbot.waitUntil(lambda: dialog.height() > low and dialog.grid is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: (dialog.geometry().center() - behind.geometry().center()).manhattanLength() <= 2)
+    behind.setFixedHeight(300)
+    dialog.place_over(behind)  # what is read first is not above its edge
+    assert dialog.y() == behind.y()
 
 
 def test_columns_are_chosen_and_travel_in_the_name(look_at: Opener, table: Path, qtbot: QtBot) -> None:
