@@ -57,6 +57,12 @@ def places(declared: Hyperparameter) -> tuple[float, ...]:
     return tuple(sorted(value for value in values if low <= value <= high))
 
 
+def titled(choice: str) -> str:
+    """A choice as a combo box shows it: a word begins with a capital, a name such as ReLU or float32 stays as it is."""
+    word = choice.islower() and not any(letter.isdigit() or letter == "_" for letter in choice)
+    return choice[:1].upper() + choice[1:] if word else choice
+
+
 class Switch(QCheckBox):
     """A check box that looks like a switch."""
 
@@ -307,7 +313,7 @@ class ChoiceKnob(Knob):
         super().__init__(declared)
         self.combo = CalmCombo()
         for choice in declared.choices:
-            self.combo.addItem(choice[:1].upper() + choice[1:] if choice.islower() else choice, choice)
+            self.combo.addItem(titled(choice), choice)
         row = QHBoxLayout()
         row.setContentsMargins(0, 2, 0, 2)
         row.setSpacing(12)

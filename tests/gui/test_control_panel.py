@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 from engine.hyperparameters import Hyperparameter, Value
 from engine.messages import ActionInfo, LabInfo
 from gui.control_panel import ControlPanel, Section, dataset_title, readable
-from gui.knobs import CalmCombo, ChoiceKnob, FlagKnob, NumberKnob, places
+from gui.knobs import CalmCombo, ChoiceKnob, FlagKnob, NumberKnob, places, titled
 
 RATE = Hyperparameter("real", 0.01, 1e-5, 1.0, log=True, live=True, label="Learning rate", help="Step", name="rate")
 WIDTH = Hyperparameter("integer", 8, 1, 64, unit="units", label="Width", help="Units", name="width")
@@ -123,6 +123,11 @@ def test_a_double_click_resets(panel: ControlPanel, qtbot: QtBot) -> None:
     with qtbot.waitSignal(panel.chosen) as told:
         qtbot.mouseDClick(knob.label, Qt.MouseButton.LeftButton)
     assert told.args == ["width", 8]
+
+
+def test_choices_that_are_words_begin_with_a_capital() -> None:
+    choices = ("none", "skip connection", "ReLU", "float32", "5", "lower_left")
+    assert [*map(titled, choices)] == ["None", "Skip connection", "ReLU", "float32", "5", "lower_left"]
 
 
 def test_choices_and_flags_are_told(panel: ControlPanel, qtbot: QtBot) -> None:
