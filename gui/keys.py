@@ -39,12 +39,16 @@ LAB: Section = (
         ("F", "Enlarge a view, and back"),
         ("T", "Compare up to four runs"),
         ("H", "Earlier runs: pin their curves, go back"),
+        ("E", "Explain: what this lab shows"),
+        ("C", "Code: what is running"),
+        ("Ctrl+L", "Live: from the past back to now"),
+        ("Ctrl+B", "Branch from the step that is shown"),
         ("Ctrl+Z", "Undo a restart"),
         ("Ctrl+C", "Copy a picture of the view"),
         ("Ctrl+S", "Save the session"),
         ("Ctrl+Shift+P", "Save a picture of the window"),
         ("Ctrl+Shift+R", "Record an animation, and end it"),
-        ("Esc", "Back to all labs"),
+        ("Esc", "Close what is open; back to all labs"),
     ),
 )
 

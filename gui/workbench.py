@@ -178,8 +178,8 @@ class Workbench(QWidget):
         self._show_busy.timeout.connect(self._start_busy)
 
     def _make_actions(self) -> None:
-        self.explain_action = self._toggle("Explain", self.explain)
-        self.code_action = self._toggle("Code", self.code)
+        self.explain_action = self._toggle("Explain", "E", self.explain)
+        self.code_action = self._toggle("Code", "C", self.code)
         self._action("Play or pause", "Space", self._space)
         self._action("Step", "S", self.step_once)
         self._action("Phase", "P", self.micro_step)
@@ -198,8 +198,9 @@ class Workbench(QWidget):
         action.triggered.connect(lambda: pressed())
         self.addAction(action)
 
-    def _toggle(self, text: str, panel: QWidget) -> QAction:
-        action = QAction(text, self, checkable=True)
+    def _toggle(self, text: str, key: str, panel: QWidget) -> QAction:
+        action = QAction(text, self, checkable=True, shortcut=QKeySequence(key))
+        self.addAction(action)
         action.toggled.connect(lambda on: self._show_side(panel, on))
         return action
 

@@ -187,6 +187,18 @@ def test_a_view_can_fill_the_grid(open_bench: Opener, qtbot: QtBot) -> None:
     assert set(bench.grid.visible_views()) == set(bench.grid.panels)
 
 
+def test_keys_open_explain_and_code(open_bench: Opener, qtbot: QtBot) -> None:
+    bench = open_bench()
+    take_keyboard(bench, qtbot)
+    qtbot.keyClick(bench, Qt.Key.Key_E)
+    qtbot.waitUntil(bench.explain.isVisible)
+    qtbot.keyClick(bench, Qt.Key.Key_C)
+    qtbot.waitUntil(bench.code.isVisible)
+    assert not bench.explain_action.isChecked()
+    qtbot.keyClick(bench, Qt.Key.Key_C)
+    qtbot.waitUntil(bench.side.isHidden)
+
+
 def test_a_hidden_window_asks_for_no_views(open_bench: Opener) -> None:
     bench = open_bench()
     bench.hide()
