@@ -205,7 +205,7 @@ class EarlierRuns(QObject):
         assert self._runs.info is not None
         parts = told_apart(run.spec, self._specs(self.kept), self._runs.info) + outcome(run.history, self._runs.info)
         if run.changes:
-            parts.append(f"changed {'once' if run.changes == 1 else f'{run.changes:,} times'} on the way")
+            parts.append(f"{run.changes:,} change{'' if run.changes == 1 else 's'}")
         if run.branched is not None:
             parts.append(f"branched at step {run.branched:,}")
         return " · ".join(parts)

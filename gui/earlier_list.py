@@ -23,11 +23,11 @@ from PySide6.QtWidgets import QTableWidgetItem as Item
 from gui.view_panel import ElidedLabel
 from gui.views.ghosts import SAMPLE, sample
 
-SIZE = 780, 320
+WIDTH, ROW, MOST_ROWS = 860, 30, 8  # pixels, and how many rows it grows to
 COLUMNS = ("Pin", "Run", "What set it apart, and what it came to", "Ended")
 EMPTY = (
-    "No earlier runs yet.\n\nRestart (R), a new seed (N), other data or another architecture begins a new run;\n"
-    "the curves of the one before are then kept here, to be pinned beside the new ones."
+    "No earlier runs yet.\n\nRestart (R), a new seed (N), other data or another architecture begins a new run.\n"
+    "The curves of the one before are then kept here, to be pinned beside the new ones."
 )
 
 
@@ -93,7 +93,7 @@ class EarlierList(QFrame):
         layout.addWidget(self.present)
         layout.addWidget(self.pages, 1)
         layout.addLayout(foot)
-        self.resize(*SIZE)
+        self.table.verticalHeader().setDefaultSectionSize(ROW)
         self.table.installEventFilter(self)
         self.table.itemChanged.connect(self._item_changed)
         self.table.doubleClicked.connect(lambda index: self._go_back() if index.column() else None)
@@ -114,6 +114,7 @@ class EarlierList(QFrame):
         self.back.setVisible(bool(rows))
         said = "No more fit on the curves: unpin one first." if full else "Space pins a run to the curves, as a ghost."
         self.hint.setText(said if rows else "")
+        self.resize(WIDTH, (106 + ROW * (1 + min(MOST_ROWS, max(2, len(rows)))) if rows else 150))
 
     def _show_row(self, place: int, row: Row, full: bool) -> None:
         ended = QDateTime.fromSecsSinceEpoch(int(row.ended))

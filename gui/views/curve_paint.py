@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
@@ -249,9 +249,11 @@ def crosshair(
     names, values = [line.label for line, _ in readings], [text for _, text in readings]
     width = max(metrics.horizontalAdvance(title), room_for(names, metrics) + room_for(values, metrics) + 26) + 16
     earlier = earlier[: max(0, int((size.height() - 14) / high) - 1 - len(readings))]
-    for ghost, text in earlier:
-        wanted = ghosts.SAMPLE + 34 + metrics.horizontalAdvance(text) + metrics.horizontalAdvance(ghost.name)
-        width = max(width, min(wanted, size.width() - 2.0, 0.75 * size.width() + 60))
+    wanted = max((ghosts.width(ghost.name, text, metrics) for ghost, text in earlier), default=0.0)
+    if wanted > 0.5 * size.width():  # the card may not hide the curves: "run 3", and the list of runs tells the rest
+        earlier = [(replace(ghost, name=ghost.name.partition(",")[0]), text) for ghost, text in earlier]
+        wanted = max(ghosts.width(ghost.name, text, metrics) for ghost, text in earlier)
+    width = max(width, min(wanted, size.width() - 2.0))
     height = high * (len(readings) + len(earlier) + 1) + 10
     left = x + 12 if x + 14 + width < size.width() else x - 12 - width
     box = QRectF(max(1.0, left), min(plot.top() + 2, max(1.0, size.height() - height - 2)), width, height)

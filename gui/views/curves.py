@@ -200,7 +200,7 @@ class CurvesView(ViewWidget):
             self._legend = paint.legend_rows(labels, metrics, self.width(), 2 if self.height() >= 150 else 1)
         rows = max(len(self._legend), 1 if self.twins and self.height() >= 80 else 0)
         legend = rows * metrics.height() + 2 if rows else 0
-        top, bottom = 8 + legend, metrics.height() + 6 if self.height() > 70 else 4.0
+        top, bottom = 8 + legend, metrics.height() + 6 if self.height() > 70 else metrics.height() / 2
         first, last = self._steps_shown()
         buckets = max(16, self.width())
         found = {name: self._fetch(self.history, name, first, last, buckets) for name in names}

@@ -42,6 +42,11 @@ def value_at(history: MetricHistory, name: str, step: int) -> float | None:
     return history.at(name, step) if span is not None and step <= span[1] else None
 
 
+def width(name: str, text: str, metrics: QFontMetricsF) -> float:
+    """Of the card that has such a row."""
+    return SAMPLE + 34 + metrics.horizontalAdvance(text) + metrics.horizontalAdvance(name)
+
+
 def paint_reading(painter: QPainter, box: QRectF, ghost: Ghost, text: str) -> None:
     """A row of the card at the crosshair: the ghost's strokes, its name, and its values."""
     look, metrics = theme.current(), QFontMetricsF(painter.font())

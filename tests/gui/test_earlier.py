@@ -166,7 +166,7 @@ def test_a_change_on_the_way_is_told(open_bench: Bench, qtbot: QtBot) -> None:
     bench.toggle_play()
     replaced(bench, qtbot, bench.new_seed)
     bench.earlier.open()
-    assert texts(bench)[0].endswith("changed once on the way")
+    assert texts(bench)[0].endswith("1 change")
 
 
 # ------------------------------------------------------------------ pins
