@@ -40,9 +40,10 @@ class ElidedLabel(QLabel):
     """A line of text that ends in … where there is too little room, and never asks for more.
 
     `keeps_end`: of parts like "validation · 98.7 %" the first ones make way, as the last one tells most.
+    `whole`: other texts are shown whole or not at all, as "ho…" tells nobody to hover; of these at least half.
     """
 
-    keeps_end = False
+    keeps_end = whole = False
 
     def minimumSizeHint(self) -> QSize:
         return QSize(0, super().minimumSizeHint().height())
@@ -53,6 +54,8 @@ class ElidedLabel(QLabel):
         metrics, text = QFontMetrics(self.font()), self.text()
         while self.keeps_end and " · " in text and metrics.horizontalAdvance(text) > room.width():
             text = text.partition(" · ")[2]
+        if self.whole and room.width() < metrics.horizontalAdvance(text) * (0.5 if self.keeps_end else 1):
+            text = ""
         text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room.width())
         painter.setPen(self.palette().windowText().color())
         painter.drawText(room, self.alignment() | Qt.AlignmentFlag.AlignVCenter, text)
@@ -76,6 +79,7 @@ class ViewPanel(QFrame):
         self.title.setProperty("role", "panel-title")
         self.title.setToolTip(f"<p>{view.description.help}</p>")
         self.hint = ElidedLabel(view.description.hint)
+        self.hint.whole = True
         self.hint.setProperty("role", "hint")
         self.hint.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.enlarge_button = self._button("Enlarge (F)", self.enlarge.emit)
@@ -209,6 +213,7 @@ class ViewPanel(QFrame):
             text = f"{max(heads)} " * alike + " | ".join(end or "–" for end in ends)
         self.hint.keeps_end = bool(text)
         self.hint.setText(text or self.view.description.hint)
+        self.hint.setToolTip(self.hint.text())
 
     # ------------------------------------------------------------------ hover, keys, menu
 
