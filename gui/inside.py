@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
@@ -94,13 +95,14 @@ class InsidePanel(QFrame):
         self.strip.set_row_height(height)
         self.setFixedHeight(HEADER + TITLE + 3 * height + BAR)
 
-    def show_seen(self, seen: InsideSeen) -> None:
-        """Show what is known of the step so far."""
+    def show_seen(self, seen: InsideSeen, shares: Container[str] = ()) -> None:
+        """Show what is known of the step so far; `shares`: the metrics that are written in per cent."""
         self.seen = seen
         self.stack.setCurrentWidget(self.area)
         self.strip.show_layers(seen.layers, seen.lit)
         parts = [f"step {seen.step:,}", f"after {seen.phase}" if seen.phase else "done"]
-        parts += [f"{name} {format.number(value)}" for name, value in seen.numbers[:2]]
+        for name, value in seen.numbers[:2]:
+            parts.append(f"{name} {format.percent(value) if name in shares else format.number(value)}")
         self.where.setText(" · ".join(parts))
 
     def clear(self) -> None:
@@ -157,7 +159,9 @@ class Inside(QObject):
             case InsideSeen(layers=layers, lit=lit) if layers and (lit or self.open) and not self._dismissed:
                 compared = self._bench.twins.on
                 self.panel.title.setText("Inside the step of A" if compared else "Inside the step")
-                self.panel.show_seen(event)
+                views = self._bench.info.views.values() if self._bench.info is not None else ()
+                shares = [name for view in views if view.kind == "curves" and view.percent for name in view.metrics]  # type: ignore[attr-defined]
+                self.panel.show_seen(event, shares)
                 self.panel.show()
             case Playing():
                 self._over()

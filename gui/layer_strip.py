@@ -24,7 +24,7 @@ from gui import colour, format, style, theme
 from gui.views.pixels import to_image
 
 ROWS = ("activation", "gradient", "change")
-LABELS = (("Activation", "smallest … largest"), ("Gradient", "size ÷ weights’"), ("Change", "size ÷ weights’"))
+LABELS = (("Activation", "smallest … largest"), ("Gradient", "% of weights’ size"), ("Change", "% of weights’ size"))
 LABEL_WIDTH = 118  # pixels
 TITLE, GAP = 34, 8
 BARS = 86  # width of a histogram
