@@ -14,7 +14,7 @@ from gui import colour, theme
 from gui.format import number
 from gui.views.base import ViewWidget
 from gui.views.equations import edge_text, equation
-from gui.views.network_paint import Edges, Layout, carried, frame_of, heights, mixtures, strongest
+from gui.views.network_paint import Edges, Layout, carried, frame_of, heights, mixtures, strongest, value_range
 from gui.views.parts import Chip, Throttle, faded, image_of, is_vector, paint_focus, polygon, small
 from gui.views.shared import Scales
 from gui.views.weight_editor import WeightEditor
@@ -109,17 +109,9 @@ class NetworkView(ViewWidget):
         if self.payload is None:
             return {}
         found: Scales = {"edges": (0.0, self._own_scale)}
-        for layer in range(len(self.payload.values or ())):
-            found[f"values {layer}"] = self._limits(layer)
+        for layer, values in enumerate(self.payload.values or ()):
+            found[f"values {layer}"] = value_range(values, self.description.colour)
         return found  # each neuron's map has its own scale, in one network as in several: it shows a shape
-
-    def _limits(self, layer: int) -> tuple[float, float]:
-        """The range of a layer's values: of magnitudes at least from 0 to 1, so that a silent layer is dark."""
-        values = self.payload.values[layer]
-        if self.description.colour == "diverging":
-            return colour.limits(values, "diverging")
-        finite = values[np.isfinite(values)]
-        return float(finite.min(initial=0.0)), float(finite.max(initial=1.0))
 
     def share_scales(self, scales: Scales) -> None:
         super().share_scales(scales)
@@ -220,7 +212,7 @@ class NetworkView(ViewWidget):
     def _paint_layer(self, painter: QPainter, layout: Layout, layer: int) -> None:
         data, look = self.payload, theme.current()
         values = data.values[layer] if data.values is not None else None
-        own = self._limits(layer) if values is not None else (-1.0, 1.0)
+        own = value_range(values, self.description.colour) if values is not None else (-1.0, 1.0)
         low, high = self.joint.get(f"values {layer}", own)
         if layer in layout.gaps:
             layout.paint_gap(painter, layer, QColor(look.text))

@@ -12,6 +12,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 
 from engine.payloads import Array
+from gui import colour
 
 MOST_EDGES = 1500  # more are not told apart: the strongest are drawn
 CROWD = 300  # of so many edges the weak ones would hide the strong: they are fainter
@@ -226,6 +227,14 @@ def frame_of(side: float, ratio: float, corners: str, line: str) -> QImage:
     painter.drawRoundedRect(box, 4, 4)
     painter.end()
     return image
+
+
+def value_range(values: Array, name: str) -> tuple[float, float]:
+    """What the colours of a layer's values span: magnitudes at least 0 to 1, so that a silent layer is dark."""
+    if name == "diverging":
+        return colour.limits(values, name)
+    finite = values[np.isfinite(values)]
+    return float(finite.min(initial=0.0)), float(finite.max(initial=1.0))
 
 
 def heights(maps: Array) -> Array:
