@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from PySide6.QtGui import QColor
 
-from engine.payloads import NetworkData
+from engine.payloads import Array, NetworkData
 from gui.format import number
 
 FUNCTIONS: dict[str, Callable[[float], float]] = {
@@ -62,6 +62,15 @@ def edge_text(data: NetworkData, layer: int, row: int, column: int, *, flow: boo
     if gradients is not None:
         text += f" · ∂loss/∂w = {number(float(gradients[layer][row, column]))}"
     return text
+
+
+def map_range(values: Array) -> str:
+    """The values that a neuron's map goes through."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return "its map: no finite value"
+    low, high = (number(float(f"{value:.2g}")) for value in (finite.min(), finite.max()))
+    return f"its map: always {high}" if finite.min() == finite.max() else f"its map: {low} to {high}"
 
 
 def function_of(data: NetworkData, layer: int, total: float | None, value: float | None) -> str:

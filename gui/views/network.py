@@ -13,8 +13,9 @@ from engine.payloads import Array, NetworkData, UnitPick, WeightEdit
 from gui import colour, theme
 from gui.format import number
 from gui.views.base import ViewWidget
-from gui.views.equations import edge_text, equation
+from gui.views.equations import edge_text, equation, map_range
 from gui.views.network_paint import Edges, Layout, carried, frame_of, heights, mixtures, strongest, value_range
+from gui.views.network_sweep import Sweep
 from gui.views.parts import Chip, Throttle, faded, image_of, is_vector, paint_focus, polygon, small
 from gui.views.shared import Scales
 from gui.views.weight_editor import WeightEditor
@@ -43,6 +44,7 @@ class NetworkView(ViewWidget):
         self._signs = QColor(*map(int, rgb[0])), QColor(*map(int, rgb[1]))
         self._mixtures = mixtures(rgb[0], rgb[1])
         self._slid = False
+        self.sweep, self._front = Sweep(self), math.inf
         self._sending = Throttle(self, self._send_value)
         self.gradients = Chip(self, "Gradients", checkable=True, help="Edges show d loss / d weight (G)")
         self.gradients.toggled.connect(self._toggle_gradients)
@@ -63,6 +65,8 @@ class NetworkView(ViewWidget):
         self._weigh()
         self._arrange()
         self._draw_thumbnails()
+        if self.description.flow:
+            self.sweep.follow(payload.values)
         self.update()
 
     def clear(self) -> None:
@@ -180,6 +184,8 @@ class NetworkView(ViewWidget):
             return
         layout, edges = self.layout_, self.edges
         positive, negative = self._signs
+        self._front = self.sweep.front(layout, painter)
+        painter.setClipRect(QRectF(0, 0, min(self._front, self.width()), self.height()))
         if is_vector(painter) or len(edges.row) <= FEW_EDGES:
             painter.setBrush(Qt.BrushStyle.NoBrush)
             columns = (edges.layer.tolist(), edges.row.tolist(), edges.column.tolist(), edges.strength.tolist())
@@ -191,6 +197,7 @@ class NetworkView(ViewWidget):
             if self._picture is None:
                 self._picture = layout.paint_edges(edges, self._mixtures, self.devicePixelRatioF())
             painter.drawImage(layout.area.topLeft(), self._picture)
+        painter.setClipping(False)
         if self.edge is not None:
             self._paint_chosen_edge(painter, layout, self.edge)
         for layer in range(len(layout.sizes)):
@@ -212,6 +219,7 @@ class NetworkView(ViewWidget):
     def _paint_layer(self, painter: QPainter, layout: Layout, layer: int) -> None:
         data, look = self.payload, theme.current()
         values = data.values[layer] if data.values is not None else None
+        values = values * 0 if values is not None and layout.x[layer] > self._front else values
         own = value_range(values, self.description.colour) if values is not None else (-1.0, 1.0)
         low, high = self.joint.get(f"values {layer}", own)
         if layer in layout.gaps:
@@ -293,7 +301,7 @@ class NetworkView(ViewWidget):
                 room = box.left() - 4 if layer == 0 else self.width() - box.right() - 4
                 text = metrics.elidedText(name, elide, room)
                 x = box.left() - 5 - metrics.horizontalAdvance(text) if layer == 0 else box.right() + 5
-                answer = layer > 0 and unit == data.chosen
+                answer = layer > 0 and unit == data.chosen and layout.x[layer] <= self._front
                 painter.setPen(QColor(look.text if answer else look.muted))
                 painter.setFont(bold if answer else small(self.font()))
                 painter.drawText(QPointF(x, box.center().y() + metrics.ascent() / 2 - 1), text)
@@ -325,12 +333,7 @@ class NetworkView(ViewWidget):
 
     def range_of(self, layer: int, unit: int) -> str:
         """What the colours of a neuron's map mean: each has its own scale, symmetric about zero."""
-        values = self.payload.thumbnails[layer][unit]
-        finite = values[np.isfinite(values)]
-        if not finite.size:
-            return "its map: no finite value"
-        low, high = (number(float(f"{value:.2g}")) for value in (finite.min(), finite.max()))
-        return f"its map: always {high}" if finite.min() == finite.max() else f"its map: {low} to {high}"
+        return map_range(self.payload.thumbnails[layer][unit])
 
     def _paint_card(self, painter: QPainter, layout: Layout, layer: int, unit: int) -> None:
         """The equation, and the neuron's map enlarged, beside it."""

@@ -242,3 +242,39 @@ def test_among_many_edges_weak_ones_are_fainter():
 def test_the_answer_is_written_in_bold(show):
     plain, told = (show(NETWORK, network_data((2, 3, 4), chosen=chosen)) for chosen in (None, 2))
     assert plain.grab().toImage() != told.grab().toImage()
+
+
+def flowing(*inputs):
+    return network_data(values=(np.array(inputs), np.array([1.0, 1.0, 1.0]), np.array([1.0])), chosen=0)
+
+
+def test_another_sample_runs_through_from_left_to_right(show):
+    view = show(FLOW, flowing(1.0, 0.0))
+    assert view.sweep.state() == view.sweep.State.Stopped
+    view.show_payload(FLOW.pack(flowing(0.0, 1.0)), 2)
+    assert view.sweep.state() == view.sweep.State.Running
+    whole = []
+    for share, lit in ((0.4, [True, False, False]), (0.6, [True, True, False])):
+        view.sweep.setCurrentTime(round(share * view.sweep.duration()))
+        image = view.grab().toImage()
+        places = [view.layout_.box(layer, n).topLeft() + QPointF(6, 6) for layer, n in ((0, 1), (1, 0), (2, 0))]
+        assert [image.pixelColor(place.toPoint()).lightness() > 200 for place in places] == lit
+        whole.append(image)
+    view.sweep.setCurrentTime(view.sweep.duration())
+    assert view.sweep.state() == view.sweep.State.Stopped
+    image = view.grab().toImage()
+    assert all(image.pixelColor(place.toPoint()).lightness() > 200 for place in places)
+    assert image not in whole
+
+
+@pytest.mark.parametrize("inputs", [(1.0, 0.0), (0.95, 0.1)])
+def test_training_and_a_small_stroke_start_nothing(show, inputs):
+    view = show(FLOW, flowing(1.0, 0.0))
+    view.show_payload(FLOW.pack(flowing(*inputs)), 2)
+    assert view.sweep.state() == view.sweep.State.Stopped
+
+
+def test_without_flow_nothing_runs(show):
+    view = show(NETWORK, flowing(1.0, 0.0))
+    view.show_payload(NETWORK.pack(flowing(0.0, 1.0)), 2)
+    assert view.sweep.state() == view.sweep.State.Stopped
