@@ -103,6 +103,11 @@ class Lockstep:
             if self.runs[0].speed or now - begun >= seconds or interrupted():
                 return
 
+    def finish_step(self) -> None:
+        """Finish the steps under way."""
+        self._each(Run.finish_step)
+        self.level()
+
     def step_once(self) -> None:
         """Finish the step under way, or do one more; after an error, those behind catch up."""
         if not self.level():

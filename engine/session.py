@@ -349,6 +349,8 @@ class Session:
         match command:
             case Play() | Pause():
                 together.play(isinstance(command, Play))
+                if isinstance(command, Pause):  # at a step's end: the next phase is then the first of a step
+                    together.finish_step()
                 self._post_states(together)
             case StepOnce() | MicroStep():
                 together.play(False)

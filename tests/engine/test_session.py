@@ -81,7 +81,11 @@ def test_steps_and_phases(session: Session) -> None:
     session.send(m.MicroStep(1))
     session.send(m.StepOnce(1))
     reader.event(m.Paused, step=2, phase="")
-    reader.until(lambda: len(reader.metrics.get("loss", {})) == 2)
+    session.send(m.MicroStep(1))
+    reader.event(m.Paused, step=2, phase="forward")
+    session.send(m.Pause(1))  # ends at a step's end, as otherwise the next phase would not be a step's first
+    reader.event(m.Paused, step=3, phase="")
+    reader.until(lambda: len(reader.metrics.get("loss", {})) == 3)
     assert reader.metrics["twice"][2] == pytest.approx(2 * reader.metrics["loss"][2])
 
 
