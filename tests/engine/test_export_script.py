@@ -137,7 +137,7 @@ def test_the_window_s_threads_and_marks_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nope", "--script", "a.py"], "there are: dense_network"),
+        (["nope", "--script", "a.py"], "there are: perceptron"),
         (["lenet", "--script", "no-such-folder/a.py"], "no-such-folder"),
         (["lenet", "--script", "a.py", "--set", "filters1=0"], "from 1 to"),
         (["gpt", "--script", "a.py", "--data", "no-such.txt"], "no-such.txt"),
