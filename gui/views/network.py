@@ -219,14 +219,16 @@ class NetworkView(ViewWidget):
     def _paint_layer(self, painter: QPainter, layout: Layout, layer: int) -> None:
         data, look = self.payload, theme.current()
         values = data.values[layer] if data.values is not None else None
-        values = values * 0 if values is not None and layout.x[layer] > self._front else values
+        values = np.zeros_like(values) if values is not None and layout.x[layer] > self._front else values
         own = value_range(values, self.description.colour) if values is not None else (-1.0, 1.0)
         low, high = self.joint.get(f"values {layer}", own)
         if layer in layout.gaps:
             layout.paint_gap(painter, layer, QColor(look.text))
         if layout.dots(layer):
             places = np.stack([np.full(layout.sizes[layer], layout.x[layer]), layout.y[layer]], axis=1)
-            shades = np.zeros(len(places)) if values is None else (np.nan_to_num(values) - low) / (high - low)
+            shades = (
+                np.zeros(len(places)) if values is None else (np.nan_to_num(values.astype(float)) - low) / (high - low)
+            )
             shades = (shades.clip(0, 1) * 8).round() / 8  # nine colours, each drawn in one call
             for shade in np.unique(shades):
                 tint = QColor(*map(int, colour.colourise(np.array(shade), self.description.colour, 0, 1)))

@@ -57,7 +57,8 @@ def carried(weights: tuple[Array, ...], values: tuple[Array, ...]) -> tuple[Arra
     """What each edge brings to the sum it leads to, as a share of the most that any edge of its layer does."""
     found = []
     for w, a in zip(weights, values, strict=False):
-        brought = w * a
+        with np.errstate(invalid="ignore", over="ignore"):  # infinite weights of a diverged network
+            brought = w * a
         most = np.abs(brought[np.isfinite(brought)]).max(initial=0.0)
         found.append(brought / max(most, 1e-12))
     return tuple(found)

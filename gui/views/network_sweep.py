@@ -32,8 +32,9 @@ class Sweep(QVariantAnimation):
         """Look at the activations that are shown from now on."""
         before, self._seen = self._seen, values[0] if values else np.zeros(0)
         if before.shape == self._seen.shape and before.size and self._view.isVisible():
-            largest = max(np.abs(before).max(), np.abs(self._seen).max())
-            if np.abs(before - self._seen).mean() > OTHER * largest and self.state() != self.State.Running:
+            before, now = np.nan_to_num(before.astype(float)), np.nan_to_num(self._seen.astype(float))
+            largest = max(np.abs(before).max(), np.abs(now).max())
+            if np.abs(before - now).mean() > OTHER * largest and self.state() != self.State.Running:
                 self.start()
 
     def front(self, layout: Layout, painter: QPainter) -> float:

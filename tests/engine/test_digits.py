@@ -115,8 +115,9 @@ def test_confusion_counts_the_judgements(trained: Digits) -> None:
 
 
 def test_wrong_ones_come_with_their_loss_the_largest_first(lab: Digits) -> None:
-    assert len(render(lab, "wrong").groups[0].pixels) == 0
+    assert len(render(lab, "wrong").groups[0].pixels) == 10  # an untrained network guesses
     lab.predicted = lab.answers.clone()
+    assert len(render(lab, "wrong").groups[0].pixels) == 0
     for index, loss in ((5, 1.0), (9, 6.24), (7, 2.0)):
         lab.predicted[index] = (lab.answers[index] + 1) % 10
         lab.losses[index] = loss

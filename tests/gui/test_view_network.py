@@ -278,3 +278,15 @@ def test_without_flow_nothing_runs(show):
     view = show(NETWORK, flowing(1.0, 0.0))
     view.show_payload(NETWORK.pack(flowing(0.0, 1.0)), 2)
     assert view.sweep.state() == view.sweep.State.Stopped
+
+
+def test_a_diverged_network_is_still_drawn(show):
+    nan, inf = float("nan"), float("inf")
+    values = (np.array([0.0, inf]), np.array([nan, -inf, 1e38]), np.array([nan]))
+    data = dataclasses.replace(flowing(1.0, 0.0), values=values, weights=(np.full((3, 2), inf), np.full((1, 3), -1e38)))
+    view = show(FLOW, data)
+    view.show_payload(FLOW.pack(flowing(0.0, 1.0)), 2)
+    view.show_payload(FLOW.pack(data), 3)
+    assert not view.grab().isNull()
+    tall = show(FLOW, dataclasses.replace(data, thumbnails=None), size=(600, 30))  # neurons as dots
+    assert not tall.grab().isNull()

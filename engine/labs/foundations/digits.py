@@ -90,6 +90,7 @@ class Digits(Lab):
         self.judged, self.listed = 0, list[int]()
         self.show(0)  # sets self.shown (-1 where the viewer drew) and self.drawing (784,)
         self.changed("batch_size")
+        self.judge()  # so that guesses by lot are seen before anything is learnt
 
     def changed(self, name: str) -> None:
         if name == "optimiser":
