@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSortFilterProxyModel, Qt
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence, QPainter, QPaintEvent
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QVBoxLayout
 
 from engine.payloads import Pick, TableData
@@ -146,8 +146,21 @@ class TableView(ViewWidget):
         self._model.show(payload)
         self.table.setVisible(bool(payload.columns))
         if fresh:
-            self.table.resizeColumnsToContents()
+            self._fit()
         self.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Columns as wide as they want to be; where that is too much, without the room for the arrow that sorts."""
+        self.table.resizeColumnsToContents()
+        head, metrics = self.table.horizontalHeader(), self.table.horizontalHeader().fontMetrics()
+        if head.length() > self.table.viewport().width():
+            for column, title in enumerate(self._model.table.columns):
+                wide = max(self.table.sizeHintForColumn(column), metrics.horizontalAdvance(title) + 14)
+                head.resizeSection(column, wide)
 
     def clear(self) -> None:
         self._model.show(TableData((), ()))

@@ -171,6 +171,21 @@ def test_new_rows_keep_the_selection_and_enter_picks(qtbot):
     assert not view.table.isVisible()
 
 
+def test_columns_give_up_the_room_for_their_arrows_before_they_are_cut(qtbot):
+    view = a_table()
+    qtbot.addWidget(view)
+    view.resize(600, 200)
+    view.show()
+    view.show_payload(TABLE, 1)
+    head = view.table.horizontalHeader()
+    wanted = [head.sectionSizeHint(column) for column in range(len(TABLE.columns))]
+    assert all(head.sectionSize(column) >= wide for column, wide in enumerate(wanted))
+    view.resize(sum(wanted) - 12, 200)
+    qtbot.waitUntil(lambda: head.sectionSize(0) < wanted[0] or head.sectionSize(1) < wanted[1])
+    assert view.table.horizontalScrollBar().maximum() == 0
+    assert all(head.sectionSize(at) >= view.table.sizeHintForColumn(at) for at in range(len(wanted)))
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [("1,204", 1204.0), ("98.7 %", 98.7), ("1.2 M", 1.2e6), ("-3e-4", -3e-4), ("5 ms", 5.0), ("cat", None), ("", None),
