@@ -241,11 +241,20 @@ class ImagesView(ViewWidget):
         if self._left_out:
             text = f"… {self._left_out:,} more"
             area = QRectF(0, self.height() - metrics.height(), self.width(), metrics.height())
+            side, first = Qt.AlignmentFlag.AlignHCenter, self._grids[0].label_top if self._grids else None
+            if first is not None and self._low() > area.top() + 2:  # no room below: beside the first group's name
+                area.moveTop(first / ratio)
+                side = Qt.AlignmentFlag.AlignRight
             painter.setPen(QColor(look.muted))
-            painter.drawText(area, Qt.AlignmentFlag.AlignCenter, text)
+            painter.drawText(area, side | Qt.AlignmentFlag.AlignVCenter, text)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._paint_marks(painter)
         painter.end()
+
+    def _low(self) -> float:
+        """Where the lowest picture ends."""
+        ends = (grid.place(grid.shown - 1)[1] + grid.height for grid in self._grids if grid.shown)
+        return max(ends, default=0) / self.devicePixelRatioF()
 
     def _paint_captions(self, painter: QPainter, grid: Grid, metrics: QFontMetricsF, ratio: float) -> None:
         width = grid.across / ratio - 2
