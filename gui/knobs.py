@@ -28,6 +28,7 @@ from engine.hyperparameters import Hyperparameter, HyperparameterError, Value
 from gui import format, theme
 
 MANTISSAS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+ROOM = 202  # pixels beside the label of a choice
 PLACES = 200  # about as many places as a slider has pixels
 
 
@@ -319,7 +320,9 @@ class ChoiceKnob(Knob):
         row.setSpacing(12)
         row.addWidget(self.label)
         row.addWidget(self.combo, 1)
-        self.combo.setMaximumWidth(132)
+        metrics = self.combo.fontMetrics()  # a long choice takes what a short label leaves
+        wanted = max(map(metrics.horizontalAdvance, map(titled, declared.choices)), default=0) + 46
+        self.combo.setMaximumWidth(max(132, min(wanted, ROOM - self.label.sizeHint().width())))
         self.column.addLayout(row)
         self.name_field(self.combo)
         self.combo.activated.connect(lambda index: self.choose(declared.choices[index]))
