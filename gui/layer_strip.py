@@ -29,7 +29,7 @@ LABEL_WIDTH = 118  # pixels
 TITLE, GAP = 34, 8
 BARS = 86  # width of a histogram
 BIAS, LEAST = 6, 24  # width of a bias, and of a word that is not left out
-SMALL, LARGE = 40, 56  # heights of a row
+SMALL, LARGE = 36, 56  # heights of a row
 HIDDEN = -128  # of a picture: nothing
 BELOW, ABOVE = QColor("#4393c3"), QColor("#d6604d")  # of the colour map for signed values
 

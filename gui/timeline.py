@@ -182,6 +182,6 @@ class Timeline(QWidget):
         """Where the handle stands; below zero the views are live."""
         self.track.show_step(step)
         rewound = step >= 0
-        self.where.setText(f"rewound to step {step:,}" if rewound else "live · rewind any time")
+        self.where.setText(f"rewound to step {step:,}" if rewound else "live · drag to rewind")
         self.branch.setEnabled(rewound)
         self.live.setEnabled(rewound)
