@@ -137,7 +137,7 @@ class WillIPass(Lab):
             self.x[shown], self.y[shown].long(), ("failed", "passed"), ringed=wrong, cursor=self.asked
         )  # fmt: skip
         chance = float(self.chance(torch.tensor([self.asked], device=self.device))[0])
-        hint = f"{self.asked[0]:.3g} lectures, {self.asked[1]:.3g} hours: passes with {chance:.0%}"
+        hint = f"{self.asked[0]:.3g} lectures, {self.asked[1]:.3g} hours: passes with {100 * chance:.0f} %"
         return FieldData(self.chance(places).view(SIDE, SIDE), EXTENT, points, hint=hint)
 
     @surface.probe
