@@ -125,6 +125,8 @@ class EarlierRuns(QObject):
             for each in self.kept:
                 if each.by_branch:
                     each.pinned, each.by_branch = None, False
+        elif branched < (asked := self._bench.rewinding.step):  # states are kept less often than pictures
+            self._bench.toast.say(f"Branched at step {branched:,}, the last state kept before step {asked:,}")
         history = self._bench.bridge.history(run)
         if history.span() is None:
             return

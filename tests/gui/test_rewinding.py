@@ -75,6 +75,8 @@ def test_a_branch_goes_on_from_there_and_keeps_both_futures(open_window: Opener,
     assert not bench.rewinding.rewound
     begun = (bench.bridge.history(run).span() or (0, 0))[1]
     assert begun <= asked
+    told = f"Branched at step {begun:,}, the last state kept before step {asked:,}"
+    assert (bench.toast.text.text() == told) == (begun < asked)
     loss = bench.grid.panels["loss"].view
     assert [ghost.history.span() for ghost in loss.ghosts] == [end]
     bench.toggle_play()  # with nothing changed it repeats what the parent did
