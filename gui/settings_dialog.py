@@ -39,12 +39,12 @@ THEME_NAMES = {"system": "As the system", "light": "Light", "dark": "Dark"}
 
 
 def describe_folder(text: str) -> tuple[str, str]:
-    """What is found in a data folder, and the role to write it in: "good", "bad" or "muted"."""
+    """What is found in a data folder, and the role to write it in: "good", "bad" or "hint"."""
     from engine.data import CATALOGUE
 
     if not text:
         named = os.environ.get("DEEPSCOPE_DATA")
-        return (f"DEEPSCOPE_DATA points to {named}." if named else "Bundled and downloaded data only."), "muted"
+        return (f"DEEPSCOPE_DATA points to {named}." if named else "Bundled and downloaded data only."), "hint"
     folder = Path(text).expanduser()
     if not folder.is_dir():
         return ("This is a file, not a folder." if folder.exists() else "There is no such folder."), "bad"
@@ -66,7 +66,7 @@ def describe_labs(text: str) -> tuple[str, str]:
         return ("This is a file, not a folder." if folder.exists() else "There is no such folder."), "bad"
     count = len([path for path in folder.glob("*.py") if path.name[0] not in "_."])
     if not count:
-        return "None yet. Each file in it is a lab; begin with a copy of one, in the Code panel.", "muted"
+        return "None yet. Each file in it is a lab; begin with a copy of one, in the Code panel.", "hint"
     return f"{count} file{'s' if count > 1 else ''} in it, shown in the gallery under Mine.", "good"
 
 
@@ -140,7 +140,7 @@ class SettingsDialog(QDialog):
         name.setBuddy(focus)
         focus.setAccessibleName(label)
         row = self._grid.rowCount()
-        self._grid.setRowMinimumHeight(row, 12)  # the air between two settings
+        self._grid.setRowMinimumHeight(row, 8)  # the air between two settings
         self._grid.addWidget(name, row + 1, 0)
         if isinstance(widget, QWidget):
             self._grid.addWidget(widget, row + 1, 1)
@@ -203,7 +203,7 @@ class SettingsDialog(QDialog):
         on, why = association.associated(), association.unsupported()
         self._associate.setVisible(not why)
         self._associate.setEnabled(True)
-        self._associate.setText("No longer" if on else "Open by a double click")
+        self._associate.setText("Do so no longer" if on else "Open by a double click")
         self._associate.setAccessibleName(f"Session files: {self._associate.text()}")
         style.mark(self._associate_hint, "role", "good" if on and not why else "hint")
         said = (
@@ -249,6 +249,7 @@ class SettingsDialog(QDialog):
         self._threads = QSpinBox()
         self._threads.setRange(0, os.cpu_count() or 1)
         self._threads.setSpecialValueText("Automatic")
+        self._threads.lineEdit().setTextMargins(8, 0, 0, 0)  # the style sheet's padding does not reach it
         self._threads.valueChanged.connect(lambda number: setattr(self.settings, "threads", number))
         self._row("Threads", self._threads, self._threads)
         self._hint("Processor threads that training may use, from the next start. Automatic leaves the window a core.")
@@ -274,7 +275,7 @@ class SettingsDialog(QDialog):
         if devices:
             self._device_hint.setText(f"On this machine: {', '.join(devices.values())}. Acts when a lab is opened.")
         else:
-            self._device_hint.setText("Which there are shows once the engine is loaded. Acts when a lab is opened.")
+            self._device_hint.setText("Those of this machine are listed once a lab is open. Acts when a lab is opened.")
         self._fit()
 
     def _show_values(self) -> None:

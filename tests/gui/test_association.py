@@ -184,7 +184,7 @@ def test_the_settings_set_it_up_and_take_it_back(data: Path, settings: Settings,
     assert not dialog._associate.isEnabled()  # until it is done
     qtbot.waitUntil(dialog._associate.isEnabled)
     assert association.associated()
-    assert dialog._associate.text() == "No longer"
+    assert dialog._associate.text() == "Do so no longer"
     dialog._associate.click()
     qtbot.waitUntil(dialog._associate.isEnabled)
     assert written(data) == []

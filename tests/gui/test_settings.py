@@ -137,7 +137,7 @@ def test_a_folder_that_is_not_there_is_said_and_not_taken(settings: Settings, qt
 
 def test_what_is_in_a_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DEEPSCOPE_DATA", raising=False)
-    assert describe_folder("")[1] == "muted"
+    assert describe_folder("")[1] == "hint"
     assert describe_folder(str(tmp_path))[1] == "warning"
     (tmp_path / "file").write_text("x")
     assert describe_folder(str(tmp_path / "file")) == ("This is a file, not a folder.", "bad")
