@@ -43,7 +43,8 @@ class RecordBadge(QFrame):
 
     def _place(self) -> None:
         self.adjustSize()
-        self.move((self._around.width() - self.width()) // 2, 6)
+        top = 6 if getattr(self._around, "in_lab", True) else 54  # the gallery's search field is not covered
+        self.move((self._around.width() - self.width()) // 2, top)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Resize and self.isVisible():
