@@ -56,6 +56,8 @@ class ExportMenu(QMenu):
 
             self.exports = Exports(self._window, bench, self._settings, self)
             self.exports.recording_changed.connect(self._show_recording)
+        if self.exports is not None and self.exports.badge is not None:
+            self.exports.badge.place()
         self.setEnabled(shown)
         for action in self.actions():
             action.setEnabled(shown)

@@ -37,16 +37,17 @@ class RecordBadge(QFrame):
         self.setAccessibleDescription(text)
         self.button.setText(button)
         self._dot.setVisible(live)
-        self._place()
+        self.place()
         self.show()
         self.raise_()
 
-    def _place(self) -> None:
+    def place(self) -> None:
+        """Stand at the top, in the middle."""
         self.adjustSize()
         top = 6 if getattr(self._around, "in_lab", True) else 54  # the gallery's search field is not covered
         self.move((self._around.width() - self.width()) // 2, top)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Resize and self.isVisible():
-            self._place()
+            self.place()
         return False

@@ -119,7 +119,7 @@ class TransportBar(QFrame):
         """Step, epoch and speed; within a step, the phase that was reached."""
         parts = [f"step {status.step:,}"]
         if status.epoch is not None:
-            parts.append(f"epoch {status.epoch:.1f}")
+            parts.append(f"epoch {status.epoch:,.1f}")
         if status.playing:
             parts.append(f"{format.number(_calm(status.steps_per_second))} steps/s")
         elif status.phase:
