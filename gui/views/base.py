@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+import traceback
 from typing import Any
 
 from PySide6.QtCore import QEvent, QPoint, QSize, Qt, Signal
@@ -47,7 +48,11 @@ class ViewWidget(QWidget):
             @functools.wraps(paint)
             def timed(self: ViewWidget, event: QPaintEvent) -> None:
                 begin = time.thread_time()
-                paint(self, event)
+                try:
+                    paint(self, event)
+                except BaseException as error:  # its traceback would keep the painter open, and Qt dies of that
+                    traceback.clear_frames(error.__traceback__)
+                    raise
                 self.spent += time.thread_time() - begin
                 self.painted += 1
 

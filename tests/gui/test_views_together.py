@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 from chart_examples import wheel
 from PySide6.QtCore import QPoint, QPointF, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 from view_examples import (
@@ -270,3 +273,23 @@ def test_one_that_is_alone_follows_nobody(beside):
     assert a._hovered == (1, 2)
     assert b._hovered is None
     assert a.limits() == (0.0, 1.0)
+
+
+# ------------------------------------------------------------------ what all can
+
+
+def test_an_error_while_painting_leaves_no_painter_open(qtbot: QtBot) -> None:
+    painters: list[weakref.ref[QPainter]] = []
+
+    class Broken(ViewWidget):
+        def paintEvent(self, event: QPaintEvent) -> None:
+            painter = QPainter(self)
+            painters.append(weakref.ref(painter))
+            raise ValueError("cannot be painted")
+
+    view = Broken(TABLE)
+    qtbot.addWidget(view)
+    with qtbot.captureExceptions(), pytest.raises(ValueError, match="cannot be painted") as caught:
+        view.grab()
+    assert [painter() for painter in painters] == [None]  # though the error is kept, and with it the frames it left
+    assert caught.value.args
