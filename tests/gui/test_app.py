@@ -337,7 +337,7 @@ def test_keys(window: MainWindow, qtbot: QtBot) -> None:
     window.activateWindow()
     qtbot.keyClick(window, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
     assert window.focusWidget() is window.header.search
-    qtbot.keyClicks(window.header.search, "dense")
+    qtbot.keyClicks(window.header.search, "playground")
     assert window.gallery.shown() == [LAB]
     qtbot.keyClick(window.header.search, Qt.Key.Key_Down)
     assert window.gallery.focusWidget() in window.gallery._page.visible_cards()
