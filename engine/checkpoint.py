@@ -14,7 +14,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from engine.lab import Lab
 
-VERSION = 2  # 1 kept no marks
+VERSION = 3  # 1 kept no marks, 2 not how the window was arranged
 SUFFIX = ".deepscope"
 MEMBERS = ("session.json", "tensors.safetensors")
 LARGEST_JSON = 64 << 20
@@ -48,6 +48,7 @@ class Snapshot:
     rng: tuple[torch.Tensor, torch.Tensor | None]
     marks: int = 0  # how many changes of the experiment came before it: some may have come at the same step, later
     history: tuple[Mark, ...] = ()  # those changes, where it comes from a file or goes into one
+    window: Mapping[str, str] = field(default_factory=dict)  # how it was arranged, likewise
 
 
 class Header(BaseModel):
@@ -67,6 +68,7 @@ class Header(BaseModel):
     rng: Any
     metrics: Any
     marks: list[Any]
+    window: dict[str, str]
 
     def spec(self) -> RunSpec:
         return RunSpec(self.lab, self.hyperparameters, self.dataset, self.seed, self.device)
@@ -238,6 +240,7 @@ def save(path: Path, spec: RunSpec, snapshot: Snapshot, metrics: Series | None =
         rng=_flatten(snapshot.rng, tensors),
         metrics=_flatten(curves, tensors),
         marks=[encode(mark) for mark in snapshot.history],
+        window=dict(snapshot.window),
     )
     with writing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(MEMBERS[0], json.dumps(header.model_dump(), separators=(",", ":")))
@@ -289,7 +292,9 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
 def _migrated(raw: Any) -> Any:
     """The description of a file of an earlier version, as this one writes it."""
     if isinstance(raw, dict) and raw.get("version") == 1:
-        return {**raw, "version": 2, "marks": []}
+        raw = {**raw, "version": 2, "marks": []}
+    if isinstance(raw, dict) and raw.get("version") == 2:
+        raw = {**raw, "version": 3, "window": {}}
     return raw
 
 
@@ -339,7 +344,8 @@ def load(path: Path) -> tuple[RunSpec, Snapshot, Series]:
         cpu, accelerator = _unflatten(header.rng, tensors)
         metrics = {str(name): _series(*columns) for name, columns in _unflatten(header.metrics, tensors).items()}
         marks = tuple(decode(told) for told in header.marks)
-        snapshot = Snapshot(header.step, header.hyperparameters, dict(state), (cpu, accelerator), len(marks), marks)
+        rng = cpu, accelerator
+        snapshot = Snapshot(header.step, header.hyperparameters, dict(state), rng, len(marks), marks, header.window)
     except Exception as error:  # whatever a forged file provokes: nothing has been touched yet
         raise CheckpointError(f"{path.name} is damaged: its state cannot be understood") from error
     return header.spec(), snapshot, metrics

@@ -212,12 +212,14 @@ class Save:
     """Write a checkpoint; the step under way is finished first. Answered by Saved or Failed.
 
     `metrics` are the curves so far, which whoever shows them holds: they are kept in the file, with what was measured
-    since they were looked at, and come back as a MetricBatch when it is opened.
+    since they were looked at, and come back as a MetricBatch when it is opened. `window` is how it is arranged, and
+    comes back with Opened.
     """
 
     run: int
     path: Path
     metrics: Series = field(default_factory=dict)
+    window: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -278,6 +280,7 @@ class Opened:
     step: int
     facts: Mapping[str, str]
     marks: tuple[Mark, ...] = ()  # what changed the experiment before that step: it goes on from a file, or branched
+    window: Mapping[str, str] = field(default_factory=dict)  # how it was arranged when that file was saved
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import queue
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine.messages import (
@@ -286,6 +286,7 @@ class Session:
         from engine.run import Run
 
         curves: Series = {}
+        arranged: Mapping[str, str] = {}
         try:
             if command.resume is None:
                 with watched(self._progress(command.run)) as found:
@@ -297,13 +298,13 @@ class Session:
                     run = Run(command.run, spec, **self._limits)
                 run.begin_at(snapshot)
                 run.origin, run.resumed, run.inherited = run.spec, command.resume, snapshot.marks
-                run.marks = list(snapshot.history)
+                run.marks, arranged = list(snapshot.history), snapshot.window
         except DataMissing as missing:
             self._post(NeedsData(command.run, command.spec, missing.dataset, str(missing)))
             return
         run.found = found
         self._runs[command.run] = run
-        self._post(run.opened())
+        self._post(dataclasses.replace(run.opened(), window=arranged))
         if curves:
             with self._lock:
                 self._metrics.append(MetricBatch(command.run, curves))
@@ -424,7 +425,7 @@ class Session:
         from engine import checkpoint
         from engine.metrics import continued
 
-        snapshot = dataclasses.replace(run.snapshot(), history=tuple(run.marks))
+        snapshot = dataclasses.replace(run.snapshot(), history=tuple(run.marks), window=command.window)
         self._flush(run, force=True)
         checkpoint.save(command.path, run.spec, snapshot, continued(command.metrics, run.recent))
         self._post(Saved(run.number, snapshot.step, command.path))

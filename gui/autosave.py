@@ -14,9 +14,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer
 
-from engine.messages import Event, Failed, Save, Saved
+from engine.messages import Event, Failed, Saved
 from gui.runs import Runs
-from gui.saving import CURVE_POINTS
 
 EVERY_MS = 60_000
 KEEP_DAYS = 30
@@ -42,15 +41,14 @@ class Autosave(QObject):
         run = self._runs.run
         if run is None:
             return
-        history = self._runs.bridge.history(run)
-        span = history.span()
+        span = self._runs.bridge.history(run).span()
         state = (run, span[1] if span else 0)
         if not span or state == self._written:
             return  # nothing was learned: nothing to lose
         with contextlib.suppress(OSError):  # a read-only home must not stop the lesson
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._written = state
-            self._runs.bridge.send(Save(run, self.path, history.thinned(CURVE_POINTS)))
+            self._runs.save(self.path)
 
     def concerns(self, event: Event) -> bool:
         """Whether an event answers an autosave: then the viewer need not hear of it."""

@@ -218,8 +218,8 @@ class MainWindow(QMainWindow):
             self._title = card.title, card.chapter
             kept.title_changed.connect(self._set_title)
             kept.file.copied.connect(self.open_lab)
-            self.header.explain_toggled.connect(kept.explain_toggled)
-            self.header.code_toggled.connect(kept.code_toggled)
+            self.header.explain_toggled.connect(kept.explain_action.setChecked)
+            self.header.code_toggled.connect(kept.code_action.setChecked)
             self.header.compare_toggled.connect(kept.twins.action.setChecked)
             kept.twins.action.toggled.connect(self.header.compare.setChecked)
             kept.explain_action.toggled.connect(self.header.explain.setChecked)

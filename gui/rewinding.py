@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import QObject, Signal
 
+from engine.hyperparameters import Value
 from gui.runs import Runs
 from gui.session_bridge import SessionBridge
 from gui.timeline import Timeline
@@ -22,7 +25,6 @@ class Rewinding(QObject):
         self.step = -1  # the step that is shown; below zero the views are live
         timeline.scrubbed.connect(self.scrub)
         timeline.live_pressed.connect(self.live)
-        timeline.branch_pressed.connect(self.branch)
         self._bridge.polled.connect(self._grown)
 
     @property
@@ -54,10 +56,10 @@ class Rewinding(QObject):
             self._grid.show_metrics(self._bridge.history(run), now=True)
         self.moved.emit(-1)
 
-    def branch(self) -> None:
-        """Go on from the step that is shown."""
+    def branch(self, values: Mapping[str, Value] | None = None) -> None:
+        """Go on from the step that is shown, with these hyperparameters changed."""
         if self.rewound:
-            self._runs.branch(self.step)
+            self._runs.branch(self.step, values or {})
 
     def adopted(self) -> None:
         """Another run is shown."""

@@ -6,20 +6,21 @@ that cannot be built loses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from engine.hyperparameters import HyperparameterError, Value
-from engine.messages import Changed, LabInfo, Mark, Opened, Play, RunSpec, Set
+from engine.messages import Changed, LabInfo, Mark, Opened, Play, RunSpec, Save, Set
 from engine.own_labs import is_own
 from gui.control_panel import dataset_title, readable
 from gui.session_bridge import SessionBridge
 from gui.settings import Settings
 
 DEBOUNCE_MS = 250  # a structural slider is being dragged: wait until it rests before building
+CURVE_POINTS = 4096  # per metric, in a file: more than a screen has columns, and 64 kB
 DATASET = "@dataset"  # among the remembered hyperparameters
 
 
@@ -57,6 +58,7 @@ class Runs(QObject):
         self.resumed: Path | None = None  # the file that the present run goes on from
         self.wanted: dict[str, Value] = {}  # structural changes that wait for the slider to rest
         self.sent: dict[str, Value] = {}  # live changes that were not confirmed yet
+        self.arranged: Callable[[], Mapping[str, str]] = dict  # how the window is, to be saved with a run
         self._done: list[RunSpec] = []
         self._undone: list[RunSpec] = []
         self._debounce = QTimer(self)
@@ -95,11 +97,11 @@ class Runs(QObject):
         self.pending = Pending(self.bridge.open(spec, resume, marks), spec, told, play, resume, marks=marks)
         self.building.emit()
 
-    def branch(self, step: int) -> None:
-        """Go on from an earlier step."""
+    def branch(self, step: int, values: Mapping[str, Value]) -> None:
+        """Go on from an earlier step, with these hyperparameters changed."""
         if self.run is None or self.spec is None or self.pending is not None:
             return
-        run = self.bridge.branch(self.run, step)
+        run = self.bridge.branch(self.run, step, values)
         self.pending = Pending(run, self.spec, branches=True)
         self.building.emit()
 
@@ -119,6 +121,12 @@ class Runs(QObject):
             self._undone.clear()
         self.remember()
         self.adopted.emit(event, pending.told if former_spec is not None else "", pending.play)
+
+    def save(self, path: Path) -> None:
+        """Write the present run to a file, with its curves and how the window is arranged."""
+        if self.run is not None:
+            curves = self.bridge.history(self.run).thinned(CURVE_POINTS)
+            self.bridge.send(Save(self.run, path, curves, self.arranged()))
 
     def drop_pending(self) -> Pending:
         """The run that was being built will not be; returns what it was to be."""

@@ -7,14 +7,13 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from engine.messages import Failed, Save, Saved
+from engine.messages import Failed, Saved
 from gui.drops import SUFFIX
 from gui.error_banner import ErrorBanner, report_of
 from gui.runs import Runs
 from gui.toast import Toast
 
 FILTER = f"Deepscope sessions (*{SUFFIX})"
-CURVE_POINTS = 4096  # per metric: more than a screen has columns, and 64 kB
 
 
 class Saving(QObject):
@@ -56,9 +55,7 @@ class Saving(QObject):
             self._dialog = None
 
     def _write(self, path: Path) -> None:
-        if (run := self._runs.run) is not None:
-            bridge = self._runs.bridge
-            bridge.send(Save(run, path, bridge.history(run).thinned(CURVE_POINTS)))
+        self._runs.save(path)
 
     def saved(self, event: Saved) -> None:
         """It lies on the disk."""

@@ -136,12 +136,13 @@ class SessionBridge(QObject):
             self.send(Budget(self._last_run, self._budget))
         return self._last_run
 
-    def branch(self, parent: int, step: int) -> int:
-        """Build a run that goes on where `parent` stood at its latest snapshot not after `step`."""
+    def branch(self, parent: int, step: int, values: Mapping[str, Value]) -> int:
+        """Build a run that goes on where `parent` stood at its latest snapshot not after `step`, with these live
+        hyperparameters changed."""
         self._last_run += 1
         former = self._runs[parent]
         self._runs[self._last_run] = _Run(former.spec, copy.deepcopy(former.history), Tape(self._memory // 2))
-        self.send(Branch(self._last_run, parent, step))
+        self.send(Branch(self._last_run, parent, step, values))
         if self._budget is not None:
             self.send(Budget(self._last_run, self._budget))
         return self._last_run

@@ -116,7 +116,6 @@ class Timeline(QWidget):
 
     scrubbed = Signal(int)
     live_pressed = Signal()
-    branch_pressed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,7 +130,6 @@ class Timeline(QWidget):
         self.branch = self._button("Branch", "Train on from the step that is shown, beside the curves so far (Ctrl+B)")
         self.live = self._button("Live", "Back to the present step (Ctrl+L)")
         self.track.scrubbed.connect(self.scrubbed)
-        self.branch.clicked.connect(self.branch_pressed)
         self.live.clicked.connect(self.live_pressed)
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 4, 16, 0)

@@ -47,7 +47,9 @@ from engine.messages import (
     StepOnce,
     WentBack,
 )
+from gui.arrangement import Arrangement
 from gui.autosave import Autosave
+from gui.branching import Branching
 from gui.changes import Changes
 from gui.code_panel import CodeSide
 from gui.control_panel import ControlPanel
@@ -101,11 +103,13 @@ class Workbench(QWidget):
         self.autosave = Autosave(self.runs, settings.autosave_folder, self)
         self.flags = Flags(self.grid, self.timeline, self)
         self.rewinding = Rewinding(self.runs, self.grid, self.timeline, self)
+        self.branching = Branching(self.runs, self.flags, self.rewinding, self.timeline, self)
         self.changes = Changes(self.flags, self.runs, self.rewinding, self.timeline, self._choose, self)
         self._make_actions()
         self.file = LabFile(lab_id, self.code, self.code_action, self.problems, self.grid, self)
         self._connect()
         self.inside = Inside(self)
+        self.arrangement = Arrangement(self)
         self.twins, self.earlier, self.own_data = Twins(self), EarlierRuns(self), OwnData(self)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.runs.open_first(resume, values, dataset, seed)
@@ -190,7 +194,7 @@ class Workbench(QWidget):
         self._action("Redo", QKeySequence.StandardKey.Redo, self.runs.redo)
         self._action("Copy picture", QKeySequence.StandardKey.Copy, self._copy)
         self._action("Back to live", "Ctrl+L", self.rewinding.live)
-        self._action("Branch from here", "Ctrl+B", self.rewinding.branch)
+        self._action("Branch from here", "Ctrl+B", lambda: self.rewinding.branch())
 
     def _action(self, text: str, key: str | QKeySequence.StandardKey, pressed: Callable[[], None]) -> None:
         action = QAction(text, self)
@@ -245,8 +249,7 @@ class Workbench(QWidget):
         self.controls.show_facts(event.facts)
         self._show_metrics(now=True)
         self.transport.show_enabled(True)
-        if (speed := self.transport.chosen_speed) is not None:
-            self.bridge.send(Speed(event.run, speed))
+        self.arrangement.restore(event)
         self._watch()
         if playing:
             self.bridge.send(Play(event.run))
@@ -428,14 +431,6 @@ class Workbench(QWidget):
         self.transport.show_hud(status, len(self._drawn_at))
 
     # ------------------------------------------------------------------ Explain and Code
-
-    def explain_toggled(self, on: bool) -> None:
-        """Show or hide the explanation."""
-        self.explain_action.setChecked(on)
-
-    def code_toggled(self, on: bool) -> None:
-        """Show or hide the code."""
-        self.code_action.setChecked(on)
 
     def _show_side(self, panel: QWidget, on: bool) -> None:
         other = self.code_action if panel is self.explain else self.explain_action

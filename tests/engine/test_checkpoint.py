@@ -179,22 +179,28 @@ def test_what_changed_the_run_is_kept_with_it(tmp_path: Path) -> None:
     checkpoint.save(path, SPEC, Snapshot(42, SPEC.hyperparameters, STATE, rng, len(MARKS), MARKS))
     _, snapshot, _ = checkpoint.load(path)
     assert (snapshot.marks, snapshot.history) == (3, MARKS)
+    for wrong in ({"enlarged": 3}, ["enlarged"]):
+        with pytest.raises(CheckpointError, match="cannot be understood"):
+            checkpoint.load(rewritten(path, edited(window=wrong)))
     with pytest.raises(CheckpointError, match="cannot be understood"):
         checkpoint.load(rewritten(path, edited(marks=[{"step": 3, "kind": "magic"}])))
 
 
-def test_a_file_of_version_1_opens_and_one_of_version_3_does_not(saved: Path) -> None:
-    def as_version_1(data: bytes) -> bytes:
-        header = json.loads(data)
-        del header["marks"]
-        return json.dumps({**header, "version": 1}).encode()
+@pytest.mark.parametrize(("version", "without"), [(1, ("marks", "window")), (2, ("window",))])
+def test_files_of_former_versions_open(saved: Path, version: int, without: tuple[str, ...]) -> None:
+    def former(data: bytes) -> bytes:
+        header = {name: value for name, value in json.loads(data).items() if name not in without}
+        return json.dumps({**header, "version": version}).encode()
 
-    old = rewritten(saved, as_version_1)
+    old = rewritten(saved, former)
     spec, snapshot, _ = checkpoint.load(old)
     assert spec == checkpoint.read_spec(old) == SPEC
-    assert (snapshot.step, snapshot.history) == (42, ())
+    assert (snapshot.step, snapshot.history, snapshot.window) == (42, (), {})
     assert same(dict(snapshot.state), STATE)
-    with pytest.raises(CheckpointError, match=r"newer Deepscope \(format 3\)"):
-        checkpoint.read_spec(rewritten(saved, edited(version=3)))
+
+
+def test_a_file_of_a_version_to_come_does_not_open(saved: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"newer Deepscope \(format 4\)"):
+        checkpoint.read_spec(rewritten(saved, edited(version=4)))
     with pytest.raises(CheckpointError, match="cannot be understood"):
         checkpoint.read_spec(rewritten(saved, edited(version=0)))

@@ -197,7 +197,7 @@ def test_memory_for_rewinding_is_shared_by_frames_and_snapshots(bridge: SessionB
     first = bridge.open(RunSpec("some"))
     assert (bridge.tape(first).capacity, session_of(bridge).memory) == (256 << 20, 256 << 20)
     bridge.set_memory(64 << 20)
-    second, third = bridge.open(RunSpec("some")), bridge.branch(first, 0)
+    second, third = bridge.open(RunSpec("some")), bridge.branch(first, 0, {})
     assert session_of(bridge).memory == 32 << 20
     assert [bridge.tape(run).capacity >> 20 for run in (first, second, third)] == [256, 32, 32]
 

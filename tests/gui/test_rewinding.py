@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from PySide6.QtCore import QPoint, Qt
 from pytestqt.qtbot import QtBot
 
+from gui import format
 from gui.main_window import MainWindow
 from gui.workbench import Workbench
 
@@ -58,6 +60,30 @@ def test_scrubbing_shows_the_past_while_training_goes_on(open_window: Opener, qt
     qtbot.waitUntil(lambda: not np.array_equal(pixels(bench), past), timeout=PATIENCE)
 
 
+def entries(bench: Workbench) -> list[str]:
+    """What the menu of Branch offers now."""
+    bench.branching.menu.aboutToShow.emit()
+    return [action.text() for action in bench.branching.menu.actions()]
+
+
+def test_a_branch_with_ten_times_the_learning_rate(open_window: Opener, qtbot: QtBot) -> None:
+    bench = trained(open_window, qtbot)
+    parent, was = bench.run, bench.runs.values()["learning_rate"]
+    assert parent is not None
+    bench.rewinding.scrub(bench.timeline.track.last // 2)
+    then = bench.rewinding.step
+    bench._choose("learning_rate", 0.007)  # after the step that is shown: a branch from there knows nothing of it
+    qtbot.waitUntil(lambda: any(mark.new == 0.007 for mark in bench.flags.marks), timeout=PATIENCE)
+    assert bench.branching.value_then("learning_rate") == was
+    larger = next(text for text in entries(bench) if "× 10" in text)
+    assert larger.endswith(format.number(10 * float(was)))
+    next(action for action in bench.branching.menu.actions() if action.text() == larger).trigger()
+    qtbot.waitUntil(lambda: bench.run != parent and bench.ready, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: bench.runs.values()["learning_rate"] == pytest.approx(10 * float(was)), timeout=PATIENCE)
+    assert [mark.new for mark in bench.flags.marks] == [pytest.approx(10 * float(was))]
+    assert bench.flags.marks[0].step <= then
+
+
 def test_a_branch_goes_on_from_there_and_keeps_both_futures(open_window: Opener, qtbot: QtBot) -> None:
     bench = trained(open_window, qtbot)
     parent = bench.run
@@ -68,7 +94,8 @@ def test_a_branch_goes_on_from_there_and_keeps_both_futures(open_window: Opener,
     end = history.span()
     bench.rewinding.scrub(bench.timeline.track.last // 2)
     asked = bench.rewinding.step
-    bench.timeline.branch.click()
+    assert entries(bench)[0] == "From here, as it was"
+    bench.branching.menu.actions()[0].trigger()
     qtbot.waitUntil(lambda: bench.run != parent and bench.ready, timeout=PATIENCE)
     run = bench.run
     assert run is not None

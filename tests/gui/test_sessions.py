@@ -17,7 +17,7 @@ from pytestqt.qtbot import QtBot
 from engine import checkpoint
 from engine.recorder import MetricHistory
 from gui.main_window import MainWindow
-from gui.saving import CURVE_POINTS
+from gui.runs import CURVE_POINTS
 from gui.workbench import Workbench
 
 LAB = "dense_network"

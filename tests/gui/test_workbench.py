@@ -82,13 +82,13 @@ def test_space_presses_the_button_that_has_the_focus(open_bench: Opener, qtbot: 
 
 def test_a_phase_is_named(open_bench: Opener, qtbot: QtBot) -> None:
     bench = open_bench("lenet", values={})
-    bench.code_toggled(True)
+    bench.code_action.setChecked(True)
     bench.micro_step()
     qtbot.waitUntil(lambda: bench.transport.where.text().endswith("after forward"), timeout=PATIENCE)
     assert len(bench.code.text.extraSelections()) == 1
     bench.micro_step()
     qtbot.waitUntil(lambda: bench.transport.where.text().endswith("after backward"), timeout=PATIENCE)
-    bench.explain_toggled(True)
+    bench.explain_action.setChecked(True)
     qtbot.waitUntil(lambda: len(bench.explain.extraSelections()) == 1, timeout=PATIENCE)
     bench.step_once()
     qtbot.waitUntil(lambda: not bench.explain.extraSelections(), timeout=PATIENCE)
@@ -161,10 +161,10 @@ def test_a_link_in_the_guide_sets_and_trains(open_bench: Opener, qtbot: QtBot) -
 
 def test_explain_and_code_share_the_side(open_bench: Opener, qtbot: QtBot) -> None:
     bench = open_bench()
-    bench.explain_toggled(True)
+    bench.explain_action.setChecked(True)
     assert bench.explain.isVisible()
     qtbot.waitUntil(lambda: "Dense network" in bench.explain.toPlainText())
-    bench.code_toggled(True)
+    bench.code_action.setChecked(True)
     assert bench.code.isVisible()
     assert not bench.explain_action.isChecked()
     assert bench.info is not None
