@@ -181,7 +181,8 @@ class Run:
         """Begin or go on with a step; False where it was interrupted between two phases."""
         stepping = self._stepping
         if stepping is None:
-            result = self._begin_step()
+            self._before_step()
+            result: Any = self.lab.step()
             if type(result) is not GeneratorType:
                 self._end_step(result)
                 return True
@@ -195,12 +196,12 @@ class Run:
             self._end_step(stop.value)
             return True
         except BaseException:
-            self._stepping = None
+            self._leave_step()
             raise
 
-    def _begin_step(self) -> Any:
-        self._before_step()
-        return self.lab.step()
+    def _leave_step(self) -> None:
+        """No step is under way."""
+        self._stepping, self._inside, self._looked, self.phase = None, None, None, ""
 
     def _before_step(self) -> None:
         """Apply what waits for this step: the marks of a run that is repeated, and what a step that raised left."""
@@ -222,7 +223,7 @@ class Run:
         return self.marks[-1]
 
     def _end_step(self, metrics: Metrics | None) -> None:
-        self._stepping, self._inside, self.phase = None, None, ""
+        self._leave_step()
         self.lab.step_count += 1
         if metrics:
             self._metrics.append((self.lab.step_count, metrics))
@@ -426,7 +427,8 @@ class Run:
 
     def restore(self, snapshot: checkpoint.Snapshot) -> None:
         """Stand where the snapshot was taken. Raises CheckpointError where it does not fit."""
-        self._stepping, self.phase, self._pending, self._metrics = None, "", [], []
+        self._leave_step()
+        self._pending, self._metrics = [], []
         self.recent.clear()
         rebuilding = {n for n, d in hyperparameters_of(self.lab.hp).items() if d.rebuilds}
         now = values_of(self.lab.hp)

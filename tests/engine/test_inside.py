@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import make_dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,7 +30,7 @@ class Small(Lab):
     """Two layers, one of them called twice, and a check of them at the end of the step."""
 
     title, chapter, summary = "Small", "Foundations", "For tests"
-    Params = type("Params", (), {})
+    Params = make_dataclass("Params", (), frozen=True)
     layout = "."
     state = ("net",)
 
@@ -379,3 +380,34 @@ def test_the_session_tells_it_before_it_pauses() -> None:
     for i, kind in enumerate(kinds):
         if kind[0] == "InsideSeen":
             assert kinds[i + 1] == ("Paused", *kind[1:])
+
+
+def test_what_was_seen_of_a_step_is_forgotten_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine.run, "load_lab", lambda _: Small)
+    run = Run(1, m.RunSpec("small"), threads=1)
+    start_of_it = run.snapshot()
+    run.micro_step()
+    run.restore(start_of_it)
+    assert run.take_inside() == []
+    run.work(0.0, lambda: True)  # interrupted within a step, at its first phase
+    assert run.phase == "there"
+    run.micro_step()
+    (seen,) = run.take_inside()
+    assert isinstance(seen, m.InsideSeen)
+    assert seen.phase == "back"
+    assert not any(layer.activation for layer in seen.layers)  # those of the step that was left are not its own
+    run.micro_step()
+    run.step_once()
+    run.step_once()
+    assert run.take_inside() == []
+
+
+def test_a_step_that_raises_leaves_no_phase(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine.run, "load_lab", lambda _: Small)
+    run = Run(1, m.RunSpec("small"), threads=1)
+    run.micro_step()
+    del run.lab.optimizer  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        run.micro_step()
+    assert run.phase == ""
+    assert run.take_inside() == []
