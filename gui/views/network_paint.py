@@ -38,7 +38,7 @@ class Edges:
         return 0.25 + 3.0 * strength if self.crowd else 0.35 + 4.2 * strength
 
     def opacity(self, strength: Any) -> Any:
-        return 0.03 + 0.82 * strength if self.crowd else 0.3 + 0.55 * strength
+        return 0.06 + 0.8 * strength if self.crowd else 0.3 + 0.55 * strength
 
 
 def strongest(weights: tuple[Array, ...], scale: float) -> Edges:

@@ -22,16 +22,24 @@ class Sweep(QVariantAnimation):
 
     def __init__(self, view: QWidget) -> None:
         super().__init__(view)
-        self._view, self._seen = view, np.zeros(0)
+        self._seen = np.zeros(0)
         self.setDuration(LASTS)
         self.setStartValue(0.0)
         self.setEndValue(1.0)
-        self.valueChanged.connect(lambda _: view.update())
+        self.valueChanged.connect(self._advance)
+
+    def _view(self) -> QWidget:
+        parent = self.parent()  # asked for rather than kept: two objects that hold each other are freed by chance
+        assert isinstance(parent, QWidget)
+        return parent
+
+    def _advance(self, _: object) -> None:
+        self._view().update()
 
     def follow(self, values: tuple[Array, ...] | None) -> None:
         """Look at the activations that are shown from now on."""
         before, self._seen = self._seen, values[0] if values else np.zeros(0)
-        if before.shape == self._seen.shape and before.size and self._view.isVisible():
+        if before.shape == self._seen.shape and before.size and self._view().isVisible():
             before, now = np.nan_to_num(before.astype(float)), np.nan_to_num(self._seen.astype(float))
             largest = max(np.abs(before).max(), np.abs(now).max())
             if np.abs(before - now).mean() > OTHER * largest and self.state() != self.State.Running:
