@@ -286,7 +286,7 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
     except OSError as error:
         raise CheckpointError(f"{path.name} cannot be read: {error.strerror or error}") from error
     except Exception as error:  # zipfile raises a dozen kinds on damaged files
-        raise CheckpointError(f"{path.name} is not a Deepscope file, or is damaged: {error}") from error
+        raise CheckpointError(f"{path.name} is not a Deepscope file, or is damaged") from error
 
 
 def _migrated(raw: Any) -> Any:
