@@ -160,9 +160,12 @@ class Room:
             # names may be cut a little; more is told on hovering only
             if widest > 1.5 * (width + self.gap):
                 told = ""
+        step = width + self.gap
+        if told:  # where there is room beside the pictures, captions have it
+            step = max(step, min(math.ceil(widest) + self.gap, (across + self.gap) // used))
         line = self.line if told else 0
         down = height + self.gap + (line if told == "each" else 0)
-        return Grid(group, used, count, width, height, width + self.gap, down, line, told == "foot")
+        return Grid(group, used, count, width, height, step, down, line, told == "foot")
 
 
 def cut(grids: list[Grid], room: int) -> list[Grid]:

@@ -170,3 +170,12 @@ def test_a_large_picture_needs_no_loupe(window):
     hover(view, view.area_of(0, 0).center())
     assert HoverCard.of(view).isVisible()
     assert HoverCard.of(view).picture is None
+
+
+def test_captions_use_the_room_beside_pictures_that_cannot_be_larger(show):
+    long = tuple(f"{i}→{i + 1} · {i}.5" for i in range(5))
+    wide, narrow = (show(IMAGES, ImagesData((group("", 5, 28, long),)), size=(width, 66)) for width in (400, 260))
+    apart = [view.area_of(0, 1).left() - view.area_of(0, 0).left() for view in (wide, narrow)]
+    assert wide.area_of(0, 0).width() == narrow.area_of(0, 0).width()
+    assert apart[0] > apart[1]
+    assert all(view.rect().contains(area.toAlignedRect()) for view in (wide, narrow) for area in areas(view, 0, 5))
