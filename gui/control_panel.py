@@ -180,7 +180,6 @@ class ControlPanel(QFrame):
         self.data: DataChoice | None = None
         self.actions_by_name: dict[str, QPushButton] = {}
         self._info: LabInfo | None = None
-        self._device = QLabel()
         self._facts = QGridLayout()
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
@@ -219,10 +218,6 @@ class ControlPanel(QFrame):
         self._facts.setVerticalSpacing(4)
         self._facts.setColumnStretch(0, 1)
         column.addLayout(self._facts)
-        self._device = QLabel()
-        self._device.setProperty("role", "hint")
-        self._device.setWordWrap(True)
-        column.addWidget(self._device)
         column.addStretch(1)
         self._scroll.setWidget(page)
         self._fit()
@@ -300,11 +295,6 @@ class ControlPanel(QFrame):
                 label.setAlignment(Qt.AlignmentFlag.AlignRight if at else Qt.AlignmentFlag.AlignLeft)
                 label.setWordWrap(bool(at) and len(text) > 24)
                 self._facts.addWidget(label, row, at)
-
-    def show_device(self, text: str) -> None:
-        """Show what computes, and how much memory it holds."""
-        if text != self._device.text():
-            self._device.setText(text)
 
     # ------------------------------------------------------------------ files dropped on it
 

@@ -72,11 +72,6 @@ class Script:
     argument: object  # what the lab gives the loader after the name of the set
 
 
-def stand_alone(lab_id: str, spec: RunSpec, steps: int) -> str:
-    """The script that repeats a run for so many steps. Raises ScriptError."""
-    return make_script(lab_id, spec, steps).text
-
-
 def write_script(path: Path, spec: RunSpec, steps: int, marks: Iterable[Mark] = (), *, threads: int = 0) -> list[Path]:
     """Write the script, and beside it the data it needs; returns the files.
 

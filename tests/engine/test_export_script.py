@@ -17,7 +17,7 @@ from engine.discovery import catalogue, find_card, load_lab
 from engine.export.gather import ScriptError
 from engine.export.lab_source import LabSource, literal
 from engine.export.references import References
-from engine.export.script import stand_alone, write_script
+from engine.export.script import make_script, write_script
 from engine.export.source import fold
 from engine.messages import Mark, RunSpec
 
@@ -224,5 +224,5 @@ def test_words_are_written_as_python_reads_them() -> None:
 
 
 def test_a_lab_by_its_name() -> None:
-    text = stand_alone("lenet", RunSpec("lenet", {"filters1": 3}, seed=8), 40)
+    text = make_script("lenet", RunSpec("lenet", {"filters1": 3}, seed=8), 40).text
     assert "SEED, STEPS = 8, 40\nEACH = 2" in text
