@@ -100,7 +100,7 @@ def test_a_broken_edit_is_said_with_its_line_and_the_former_goes_on(
 ) -> None:
     window = open_window("mine.one_neuron")
     bench = bench_of(window)
-    bench.code_toggled(True)
+    bench.code_action.setChecked(True)
     learn(bench, qtbot)
     run = bench.run
     save(folder / "one_neuron.py", code)
@@ -170,7 +170,7 @@ def test_an_error_in_a_step_names_its_line(folder: Path, open_window: Opener, qt
 def test_a_lab_is_copied_and_opened(folder: Path, open_window: Opener, qtbot: QtBot) -> None:
     window = open_window("dense_network", values={"layers": 1, "width_1": 3})
     bench = bench_of(window)
-    bench.code_toggled(True)
+    bench.code_action.setChecked(True)
     bench.code.copy.click()
     dialog = bench.findChild(QInputDialog)
     assert isinstance(dialog, QInputDialog)
@@ -209,7 +209,7 @@ def test_the_editor(open_window: Opener, folder: Path, monkeypatch: pytest.Monke
     assert editor() == ["env", "--wait"]
     monkeypatch.setenv("VISUAL", "no-such-editor-anywhere")
     bench = bench_of(open_window("mine.one_neuron"))
-    bench.code_toggled(True)
+    bench.code_action.setChecked(True)
     asked: list[str] = []
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: bool(asked.append(url.toLocalFile())))
     monkeypatch.setattr("sys.platform", "linux")
@@ -221,7 +221,7 @@ def test_the_editor(open_window: Opener, folder: Path, monkeypatch: pytest.Monke
 @pytest.mark.usefixtures("folder")
 def test_the_code_folds_and_goes_where_it_is_asked(open_window: Opener, qtbot: QtBot) -> None:
     bench = bench_of(open_window("mine.one_neuron"))
-    bench.code_toggled(True)
+    bench.code_action.setChecked(True)
     side, text = bench.code, bench.code.text
     places = [side.places.itemText(index) for index in range(side.places.count())]
     assert places == ["build", "step", "plane", "forget"]

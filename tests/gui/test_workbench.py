@@ -169,7 +169,7 @@ def test_explain_and_code_share_the_side(open_bench: Opener, qtbot: QtBot) -> No
     assert not bench.explain_action.isChecked()
     assert bench.info is not None
     assert bench.code.text.toPlainText() == bench.info.source.read_text(encoding="utf-8")
-    bench.code_toggled(False)
+    bench.code_action.setChecked(False)
     assert not bench.side.isVisible()
 
 
