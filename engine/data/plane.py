@@ -68,6 +68,13 @@ def gaussians(n: int, noise: float) -> PlaneSet:
     return PlaneSet(centre + deviation * torch.randn(n, 2), target, CLASSES[:2])
 
 
+def three_clouds(n: int, noise: float) -> PlaneSet:
+    """Three round clouds at the corners of a triangle; noise widens them until they overlap."""
+    target = torch.arange(n) % 3
+    centres = torch.tensor([[-3.0, -1.7], [3.0, -1.7], [0.0, 3.4]])
+    return PlaneSet(centres[target] + math.sqrt(0.5 + 7.0 * noise) * torch.randn(n, 2), target, CLASSES)
+
+
 def spiral(n: int, noise: float) -> PlaneSet:
     """Two arms wound into one another; noise moves the points."""
     arms = []
@@ -116,6 +123,7 @@ SETS: dict[str, Callable[[int, float], PlaneSet]] = {
     "circle": circle,
     "xor": xor,
     "gaussians": gaussians,
+    "three-clouds": three_clouds,
     "moons": moons,
     "plane": plane,
     "multi-gaussian": multi_gaussian,

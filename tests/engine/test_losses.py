@@ -132,6 +132,19 @@ def test_a_loss_that_does_not_fit_the_data_says_which_does() -> None:
         assert advance(built("plane", loss=name)) is not None
 
 
+def test_three_classes_share_the_probability_out() -> None:
+    with pytest.raises(LabError, match="3 classes, and so needs the softmax"):
+        built("three-clouds")
+    lab = built("three-clouds", loss=SOFTMAX, learning_rate=1.0)
+    for _ in range(200):
+        told = advance(lab)
+    assert told is not None
+    assert float(told["risk"]) < 0.1
+    shares = render(lab, "plane").shares
+    assert shares.shape[0] == 3
+    assert shares.sum(0) == pytest.approx(1.0, abs=1e-5)
+
+
 def test_tables_with_one_class_or_with_three(tmp_path: Path) -> None:
     three, one = tmp_path / "three.csv", tmp_path / "one.csv"
     three.write_text("a,b,kind\n" + "".join(f"{i},{i % 5},{'xyz'[i % 3]}\n" for i in range(30)))

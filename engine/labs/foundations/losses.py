@@ -52,7 +52,7 @@ class Losses(Lab):
     title, chapter, summary = "Losses", "Foundations", "What each sample costs, and where the slope is steep"
     order = 50
     Params = Params
-    datasets, accepts = ("gaussians", "moons", "plane"), ("table",)
+    datasets, accepts = ("gaussians", "three-clouds", "moons", "plane"), ("table",)
     state = ("theta", "stubborn")
     weights = ("theta",)
     speed = 100
