@@ -25,7 +25,7 @@ class Branching(QObject):
     def __init__(self, runs: Runs, flags: Flags, rewinding: Rewinding, timeline: Timeline, parent: QObject) -> None:
         super().__init__(parent)
         self._runs, self._flags, self._rewinding = runs, flags, rewinding
-        self.menu = QMenu(timeline.branch)
+        self.menu = QMenu(timeline)  # not of the button: with that disabled, an open menu would hear no key any more
         self.menu.aboutToShow.connect(self._fill)
         timeline.branch.setMenu(self.menu)
 

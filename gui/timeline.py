@@ -182,4 +182,6 @@ class Timeline(QWidget):
         rewound = step >= 0
         self.where.setText(f"rewound to step {step:,}" if rewound else "live · drag to rewind")
         self.branch.setEnabled(rewound)
+        if not rewound and (menu := self.branch.menu()) is not None:
+            menu.close()
         self.live.setEnabled(rewound)

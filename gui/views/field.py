@@ -38,7 +38,7 @@ def contour(values: Array, level: float) -> Array:
     d, c = values[rows + 1, columns], values[rows + 1, columns + 1]
 
     def share(low: Array, high: Array) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             result: Array = np.nan_to_num((level - low) / (high - low), nan=0.5).clip(0, 1)
         return result
 

@@ -113,3 +113,14 @@ def test_a_branch_goes_on_from_there_and_keeps_both_futures(open_window: Opener,
     bench.restart()
     qtbot.waitUntil(lambda: bench.run != run and bench.ready, timeout=PATIENCE)
     assert loss.ghosts == []
+
+
+def test_the_menu_of_branch_closes_when_there_is_nothing_to_branch_from(open_window: Opener, qtbot: QtBot) -> None:
+    bench = trained(open_window, qtbot)
+    bench.rewinding.scrub(bench.timeline.track.last // 2)
+    menu = bench.branching.menu
+    menu.popup(bench.mapToGlobal(QPoint(10, 10)))
+    assert menu.isVisible()
+    assert menu.isEnabled()
+    bench.rewinding.live()
+    assert not menu.isVisible()

@@ -236,6 +236,11 @@ def test_points_are_drawn_where_they_are(show):
         assert image.pixelColor(round(at[0]), round(at[1])) == QColor(theme.DARK.classes[label])
 
 
+def test_contours_of_numbers_next_to_nothing():
+    values = np.array([[0, 1e-45], [1, 1]], np.float32)  # their quotient is beyond what a float32 holds
+    assert np.isfinite(contour(values, 0.5)).all()
+
+
 def test_contours_lie_on_their_level():
     x, y = np.meshgrid(np.linspace(-1, 1, 50), np.linspace(-1, 1, 50))
     segments = contour(np.hypot(x, y), 0.6)
