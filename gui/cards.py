@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from math import cos, sin, tau
 from pathlib import Path
 
-from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, QTimer
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
+    QFocusEvent,
     QFont,
     QFontMetrics,
+    QKeyEvent,
     QLinearGradient,
     QPainter,
     QPainterPath,
@@ -100,9 +103,12 @@ def _drawing(card: Card, size: QSize, ratio: float) -> QPixmap:
 class CardButton(QAbstractButton):
     """A button that shows a lab."""
 
+    focused = Signal()
+
     def __init__(self, card: Card, parent: QWidget) -> None:
         super().__init__(parent)
         self.card = card
+        self.steer: Callable[[CardButton, int], bool] | None = None  # is told of keys first; whether it took this one
         self.setText(card.title)
         self.setAccessibleName(f"{card.title}, {card.chapter}")
         self.setAccessibleDescription(card.summary)
@@ -112,6 +118,14 @@ class CardButton(QAbstractButton):
         theme.holder.changed.connect(self.update)
         self._picture = QPixmap()
         self._made_for = self._wanted = ("", 0, 0, 1.0)  # theme, width, height, device pixel ratio
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        QTimer.singleShot(0, self, self.focused.emit)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if self.steer is None or not self.steer(self, event.key()):
+            super().keyPressEvent(event)
 
     def _begin(self) -> tuple[QPainter, QPainterPath]:
         """The card's ground; what is painted next is clipped to its round corners."""

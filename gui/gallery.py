@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
@@ -172,7 +172,8 @@ class _Page(QWidget):
 
     def _add(self, card: C) -> C:
         card.clicked.connect(lambda: self.chosen.emit(card.card.id))
-        card.installEventFilter(self)
+        card.focused.connect(lambda: self.focused.emit(card))
+        card.steer = self._move
         return card
 
     def _make_chapters(self, cards: Sequence[Card]) -> None:
@@ -319,14 +320,6 @@ class _Page(QWidget):
         return QSize(5 * NARROWEST, self.minimumHeight())
 
     # ------------------------------------------------------------------ keyboard
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if isinstance(watched, CardButton):
-            if event.type() == QEvent.Type.FocusIn:
-                QTimer.singleShot(0, watched, lambda: self.focused.emit(watched))
-            elif event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
-                return self._move(watched, event.key())
-        return super().eventFilter(watched, event)
 
     def _move(self, card: CardButton, key: int) -> bool:
         """Go to the nearest card in the direction of an arrow key, or open this one with Enter."""
