@@ -45,6 +45,14 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Bookmark:
+    """A step of a run that the viewer named, to come back to."""
+
+    step: int
+    name: str
+
+
+@dataclass(frozen=True)
 class ActionInfo:
     name: str
     title: str
