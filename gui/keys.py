@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from shiboken6 import isValid
 
 Section = tuple[str, Sequence[tuple[str, str]]]
 
@@ -61,11 +62,13 @@ def native(keys: str) -> str:
 class KeysSheet(QWidget):
     """Covers its parent until it is closed."""
 
+    closed = Signal()
+
     def __init__(self, parent: QWidget, sections: Sequence[Section] = (EVERYWHERE, GALLERY, LAB)) -> None:
         super().__init__(parent)
         self.setAccessibleName("Keys")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self._before = parent.window().focusWidget()
+        self._before: QWidget | None = parent.window().focusWidget()
         panel = QFrame()
         panel.setProperty("role", "panel")
         columns = QHBoxLayout()
@@ -109,10 +112,23 @@ class KeysSheet(QWidget):
 
     def dismiss(self) -> None:
         """Close, and give the keyboard back."""
+        if self.isHidden():
+            return
         self.hide()
-        if self._before is not None:
-            self._before.setFocus()
+        before, self._before = self._before, None
+        if before is not None and isValid(before) and before.isVisible():  # it may be gone, or on another page
+            before.setFocus()
+        self.closed.emit()
         self.deleteLater()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride:  # a key that is a shortcut closes the sheet, and does no more
+            event.accept()
+        return super().event(event)
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """Tab closes the sheet as any other key does; it does not wander behind it."""
+        return False
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

@@ -389,7 +389,7 @@ class MainWindow(QMainWindow):
             self._keys.dismiss()
             return
         self._keys = KeysSheet(self._centre)
-        self._keys.destroyed.connect(self._keys_closed)
+        self._keys.closed.connect(self._keys_closed)
 
     def _keys_closed(self) -> None:
         self._keys = None

@@ -95,6 +95,7 @@ class CurvesView(ViewWidget):
         """Show the history; `step` is where the run (or the viewer, rewinding) stands."""
         if history is not self.history:
             self.history, self._range, self.window_of_steps, self._seen = history, None, None, ()
+            self._drag = None  # it was across the steps of the history before
         version = history.version, *(twin.version for twin in self.twins.values())
         if version == self._seen and step == self.step:
             return
@@ -124,6 +125,7 @@ class CurvesView(ViewWidget):
 
     def clear(self) -> None:
         self.history, self.flags, self.window_of_steps, self._range, self._lines = None, (), None, None, []
+        self._drag = None
         super().clear()
 
     def names(self) -> tuple[str, ...]:
@@ -394,11 +396,12 @@ class CurvesView(ViewWidget):
         self._show_steps(self._x.value(ends[0]), self._x.value(ends[1]))
 
     def _show_steps(self, first: float, last: float) -> None:
-        assert self.history is not None
-        span = self.history.span(self.names())
-        assert span is not None
+        span = self.history.span(self.names()) if self.history is not None else None
+        if span is None:  # a curve that is drawn no more
+            return
         if last - first >= span[1] - span[0]:
-            return self.reset_view()
+            self.reset_view()
+            return
         if last - first < 2:
             middle = (first + last) / 2
             first, last = middle - 1, middle + 1

@@ -14,7 +14,7 @@ import pytest
 from helpers import open_file
 from PySide6.QtCore import QSettings, Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QImage
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from engine import __version__, discovery
@@ -352,6 +352,38 @@ def test_keys(window: MainWindow, qtbot: QtBot) -> None:
     assert sheet.isVisible()
     qtbot.keyClick(sheet, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: window.findChild(keys.KeysSheet) is None)
+
+
+def test_the_sheet_of_keys_closes_though_the_widget_with_the_focus_is_gone(window: MainWindow, qtbot: QtBot) -> None:
+    window.activateWindow()
+    for key in (Qt.Key.Key_Escape, Qt.Key.Key_Tab, Qt.Key.Key_Space):
+        field = QLineEdit(window.centralWidget())
+        field.show()
+        field.setFocus()
+        qtbot.keyClick(window, Qt.Key.Key_F1)
+        sheet = window.findChild(keys.KeysSheet)
+        assert sheet is not None
+        with qtbot.waitSignal(field.destroyed):
+            field.deleteLater()
+        qtbot.keyClick(sheet, key)
+        assert sheet.isHidden()
+        qtbot.waitUntil(lambda: window.findChild(keys.KeysSheet) is None)
+
+
+def test_a_key_that_closes_the_sheet_does_nothing_else(window: MainWindow, qtbot: QtBot) -> None:
+    open_lab(window, qtbot)
+    assert window.workbench is not None
+    window.workbench.setFocus()
+    before = window.focusWidget()
+    window.show_keys()
+    sheet = window.findChild(keys.KeysSheet)
+    assert sheet is not None
+    qtbot.keyClick(sheet, Qt.Key.Key_E)
+    assert sheet.isHidden()
+    assert not window.workbench.explain_action.isChecked()
+    assert window.focusWidget() is before
+    window.show_keys()  # at once: the first sheet is about to go
+    assert [each.isVisible() for each in window.findChildren(keys.KeysSheet)] == [False, True]
 
 
 def test_the_keys_of_the_sheet_are_bound(window: MainWindow, qtbot: QtBot) -> None:

@@ -353,3 +353,37 @@ def test_ten_million_points_are_drawn_as_fast_as_ten_thousand(qtbot):
         if ratios[-1] <= 1.2:
             return
     raise AssertionError(f"drawing 10 million points takes {min(ratios):.2f} times as long as 10 thousand")
+
+
+def test_a_drag_ends_where_the_run_is_replaced_under_it(qtbot):
+    view = curves(a_history())
+    shown(qtbot, view)
+    for modifier in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier):
+        wheel(view, QPointF(150, 120), 4)  # Shift and a drag move what is enlarged
+        picture(view)
+        qtbot.mousePress(view, Qt.MouseButton.LeftButton, modifier, QPoint(120, 100))
+        qtbot.mouseMove(view, QPoint(180, 100))
+        view.show_metrics(MetricHistory(), 0)
+        qtbot.mouseMove(view, QPoint(210, 100))
+        qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, modifier, QPoint(220, 100))
+        assert view.window_of_steps is None
+        picture(view)
+        view.show_metrics(a_history(), 1000)
+        picture(view)
+    qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=QPoint(120, 100))
+    view.clear()
+    qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=QPoint(220, 100))
+    assert view.window_of_steps is None
+
+
+def test_a_drag_over_a_history_that_was_cut_to_nothing_zooms_nowhere(qtbot):
+    history = a_history()
+    view = curves(history)
+    shown(qtbot, view)
+    qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=QPoint(120, 100))
+    qtbot.mouseMove(view, QPoint(180, 100))
+    history.cut(0)
+    qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=QPoint(220, 100))
+    assert view.window_of_steps is None
+    view.zoom(2)
+    assert view.window_of_steps is None

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import LAB, PATIENCE, step_of, take_keyboard, until_trained
+from helpers import LAB, PATIENCE, learn, step_of, take_keyboard, until_trained
 from helpers import BenchOpener as Opener
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -306,3 +306,22 @@ sys.exit(application.exec())
     )
     noise = [line for line in done.stderr.splitlines() if "propagateSizeHints" not in line]
     assert (done.returncode, noise) == (0, [])
+
+
+def test_restarting_in_the_midst_of_a_drag_across_a_curve(open_bench: Opener, qtbot: QtBot) -> None:
+    bench = open_bench()
+    learn(bench, qtbot, 60)
+    loss = bench.grid.panels["loss"].view
+    qtbot.waitUntil(lambda: bool(loss.names()))
+    loss.grab()
+    middle = loss.rect().center()
+    qtbot.mousePress(loss, Qt.MouseButton.LeftButton, pos=middle)
+    qtbot.mouseMove(loss, middle + QPoint(20, 0))
+    first = bench.run
+    take_keyboard(bench, qtbot)
+    bench.toggle_play()
+    qtbot.keyClick(bench, Qt.Key.Key_R)
+    qtbot.waitUntil(lambda: bench.run != first and bench.ready, timeout=PATIENCE)
+    qtbot.mouseMove(loss, middle + QPoint(40, 0))
+    qtbot.mouseRelease(loss, Qt.MouseButton.LeftButton, pos=middle + QPoint(60, 0))
+    assert loss.window_of_steps is None
