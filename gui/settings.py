@@ -22,6 +22,8 @@ RECENT = 10
 BUDGET = 0.05  # of the worker's time; with what the window itself takes, nine tenths are left for training
 MEMORIES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 MEMORY = 512
+KEPT_LIMITS = (256, 512, 1024, 2048, 4096, 8192, 16_384)
+KEPT_LIMIT = 2048
 
 T = TypeVar("T", str, int, float)
 
@@ -101,6 +103,25 @@ class Settings(QObject):
     def memory(self, value: int) -> None:
         self._write("memory", value)
 
+    @property
+    def kept_limit(self) -> int:
+        """Megabytes that networks kept when a lab is closed may take before the viewer is asked, one of KEPT_LIMITS."""
+        stored = self._read("kept_limit", KEPT_LIMIT)
+        return max((size for size in KEPT_LIMITS if size <= stored), default=KEPT_LIMITS[0])
+
+    @kept_limit.setter
+    def kept_limit(self, value: int) -> None:
+        self._write("kept_limit", value)
+
+    @property
+    def train_in_background(self) -> bool:
+        """Whether a lab goes on training when the viewer leaves it for another one; else it is paused."""
+        return self._read("train_in_background", 0) == 1
+
+    @train_in_background.setter
+    def train_in_background(self, value: bool) -> None:
+        self._write("train_in_background", int(value))
+
     # ------------------------------------------------------------------ what the window remembers
 
     @property
@@ -154,12 +175,21 @@ class Settings(QObject):
 
     @property
     def autosave_folder(self) -> Path:
-        """Where runs are kept in case of a crash: beside the settings, where these lie in a file of their own."""
+        """Where runs are kept in case of a crash."""
+        return self._data_folder() / "autosave"
+
+    @property
+    def kept_folder(self) -> Path:
+        """Where networks are kept whose lab was closed without saving them (see gui/kept.py)."""
+        return self._data_folder() / "kept"
+
+    def _data_folder(self) -> Path:
+        """Beside the settings, where these lie in a file of their own; else where the platform has such folders."""
         if self._store.format() == QSettings.Format.IniFormat:
-            return Path(self._store.fileName()).parent / "autosave"
+            return Path(self._store.fileName()).parent
         import platformdirs
 
-        return Path(platformdirs.user_data_dir("deepscope", appauthor=False)) / "autosave"
+        return Path(platformdirs.user_data_dir("deepscope", appauthor=False))
 
     @property
     def geometry(self) -> QByteArray:
@@ -177,8 +207,8 @@ class Settings(QObject):
         """Forget everything, what was remembered of the labs included."""
         self._store.clear()
         self._store.sync()
-        chosen = ("theme", "data_folder", "labs_folder", "device", "budget", "threads", "memory")
-        for name in (*chosen, "recent_labs", "recent_sessions"):
+        chosen = ("theme", "data_folder", "labs_folder", "device", "budget", "threads", "memory", "kept_limit")
+        for name in (*chosen, "train_in_background", "recent_labs", "recent_sessions"):
             self.changed.emit(name)
 
     def sync(self) -> None:
