@@ -48,7 +48,7 @@ class Header(QFrame):
         self._brand.setProperty("role", "title")
         self._back = QPushButton("‹ Labs")
         self._back.setAccessibleName("Back to all labs")
-        self._back.setToolTip("Back to all labs (Esc)")
+        self._back.setToolTip("All labs; this one stays open (Ctrl+G)")
         self._back.clicked.connect(self.back)
         self._title = QLabel()
         self._title.setProperty("role", "title")

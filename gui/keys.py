@@ -18,6 +18,8 @@ EVERYWHERE: Section = (
         ("Ctrl+O", "Open a saved session"),
         ("Ctrl+,", "Settings"),
         ("F11", "Full screen"),
+        ("Ctrl+G", "All labs; open ones stay open"),
+        ("Esc", "Close what is on top, never the lab"),
         ("Ctrl+Q", "Quit"),
     ),
 )
@@ -49,7 +51,6 @@ LAB: Section = (
         ("Ctrl+S", "Save the session"),
         ("Ctrl+Shift+P", "Save a picture of the window"),
         ("Ctrl+Shift+R", "Record an animation, and end it"),
-        ("Esc", "Close what is open; back to all labs"),
     ),
 )
 

@@ -137,6 +137,8 @@ class MainWindow(QMainWindow):
 
         standard = QKeySequence.StandardKey
         self._action("Find a lab", _key(standard.Find, "Ctrl+F"), self._find, in_menu=False)
+        home = self._action("All labs", QKeySequence("Ctrl+G"), self.show_gallery, in_menu=False)
+        home.setShortcuts([QKeySequence("Ctrl+G"), QKeySequence("Alt+Home")])
         self._action("Open session…", _key(standard.Open, "Ctrl+O"), self._opening.choose)
         self._recent.fill(self._menu.addMenu("Open recent"))
         self._saving = (
@@ -166,9 +168,7 @@ class MainWindow(QMainWindow):
         return action
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape and self.in_lab:
-            self.show_gallery()
-        elif event.key() == Qt.Key.Key_Escape and self.isFullScreen():
+        if event.key() == Qt.Key.Key_Escape and self.isFullScreen():  # nothing above it took the key
             self.showNormal()
         else:
             super().keyPressEvent(event)

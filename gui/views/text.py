@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QLinearGradient, QPainter, QPen
+from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QLinearGradient, QPainter, QPen
 from PySide6.QtWidgets import QLineEdit, QScrollBar
 
 from engine.payloads import Pick, TextData, Typed
@@ -80,7 +80,7 @@ class TextView(ViewWidget):
         self.scroller.hide()
         self.prompt: QLineEdit | None = None
         if probes or edits:
-            self.prompt = QLineEdit(self)
+            self.prompt = _Prompt(self)
             self.prompt.setPlaceholderText("Type a beginning and press Enter")
             self.prompt.setAccessibleName(f"Prompt for {description.title}")
             self.prompt.returnPressed.connect(self._type)
@@ -481,3 +481,13 @@ class TextView(ViewWidget):
 
     def vector(self) -> bool:
         return True
+
+
+class _Prompt(QLineEdit):
+    """Escape leaves the box, and closes nothing else."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.parentWidget().setFocus(Qt.FocusReason.OtherFocusReason)  # type: ignore[union-attr]
+        else:
+            super().keyPressEvent(event)

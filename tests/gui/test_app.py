@@ -263,7 +263,7 @@ def test_a_lab_opens_is_kept_when_left_and_closed_for_another(window: MainWindow
     assert window.windowTitle().startswith("Dense network")
     assert window.header._back.isVisible()
     assert not window.header.search.isVisible()
-    qtbot.keyClick(bench, Qt.Key.Key_Escape)
+    qtbot.mouseClick(window.header._back, Qt.MouseButton.LeftButton)
     assert not window.in_lab
     assert window.windowTitle() == "Deepscope"
     assert window.gallery._page._recent[0].card.id == LAB
