@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 VERSION = 3  # 1 kept no marks, 2 not how the window was arranged
 SUFFIX = ".deepscope"
 MEMBERS = ("session.json", "tensors.safetensors")
+MOST_STEPS = 10**15
 LARGEST_JSON = 64 << 20
 PIECE = 1 << 20
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import math
 import sys
 import time
 from argparse import Namespace
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from engine.data import DataError
 from engine.discovery import Card, UnknownLab, catalogue, find_card, load_lab
 from engine.hyperparameters import HyperparameterError, Value, make_params, parse_settings, values_of
 from engine.lab import Lab, LabError, Metrics, Proof, advance, hyperparameters, start
-from engine.messages import Mark, RunSpec
-from engine.metrics import columns_of
+from engine.messages import Mark, RunSpec, Series
+from engine.metrics import columns_of, first_not_finite
 from engine.own_labs import BrokenLab
 from engine.recorder import MetricHistory
 from engine.watch import rng_state, set_rng_state, watching
@@ -36,7 +37,7 @@ USERS_ERRORS = (
     checkpoint.CheckpointError,
     marks.MarkError,
 )
-FLUSHED = 512  # steps whose metrics are turned into numbers at a time
+FLUSHED = 512  # steps whose metrics are turned into numbers at a time on a GPU, where each conversion waits for it
 
 
 class WrongInput(Exception):
@@ -100,23 +101,43 @@ def run(options: Namespace) -> int:
     with _plainly():
         for option in ("save", "weights", "metrics"):
             _check_folder(option, getattr(options, option))
-        lab, spec, done = _begin(options)
+        _check_length(options)
+        lab, spec, done, curves = _begin(options)
         script = _script(options, lab)
     if options.steps is not None and options.steps < lab.step_count:
         raise WrongInput(f"{options.resume} stands at step {lab.step_count} already: --steps counts from step 0")
     seconds = None if options.steps is not None else (10.0 if options.seconds is None else options.seconds)
-    progress = None if options.json else Progress(spec.lab, options.steps, seconds)
-    history = MetricHistory() if options.metrics else None
+    progress = None if options.json else progress_bar(spec.lab, options.steps, seconds)
+    history = MetricHistory()
+    for name, (steps, values) in curves.items():
+        history.append(name, steps, values)
     begun = time.perf_counter()
     with _plainly():
-        metrics = train(
+        bad = train(
             lab, steps=options.steps, seconds=seconds, progress=progress, script=script, done=done, history=history
         )
         spent = time.perf_counter() - begun
         _write(options, lab, spec, done, history)
     result = {"lab": spec.lab, "seed": spec.seed, "steps": lab.step_count, "seconds": round(spent, 3)}
-    print(json.dumps({**result, "metrics": metrics}))
-    return 0
+    metrics = {name: _finite(history.last(name)) for name in history.names()}
+    if bad is None:
+        print(json.dumps({**result, "metrics": metrics}))
+        return 0
+    print(json.dumps({**result, "metrics": metrics, "diverged": {"step": bad[0], "metric": bad[1]}}))
+    print(f"engine: {bad[1]} is {bad[2]} at step {bad[0]:,}: training has stopped", file=sys.stderr)
+    return 1
+
+
+def _finite(point: tuple[int, float] | None) -> float | None:
+    """A metric's last value as JSON has it, which knows neither NaN nor infinity."""
+    return point[1] if point is not None and math.isfinite(point[1]) else None
+
+
+def _check_length(options: Namespace) -> None:
+    if options.seconds is not None and not 0 <= options.seconds < math.inf:
+        raise WrongInput(f"--seconds must be a number from 0, not {options.seconds}")
+    if options.steps is not None and not 0 <= options.steps <= checkpoint.MOST_STEPS:
+        raise WrongInput(f"--steps must be a whole number from 0 to {checkpoint.MOST_STEPS:,}")
 
 
 def _check_folder(option: str, name: str | None) -> None:
@@ -137,29 +158,31 @@ def _script(options: Namespace, lab: Lab) -> list[Mark]:
     return script
 
 
-def _write(options: Namespace, lab: Lab, spec: RunSpec, done: list[Mark], history: MetricHistory | None) -> None:
+def _write(options: Namespace, lab: Lab, spec: RunSpec, done: list[Mark], history: MetricHistory) -> None:
     """Write what the options ask for, once trained."""
     from engine.export.metrics import POINTS, save_metrics
     from engine.export.weights import save_weights
 
     if options.save:
         snapshot = checkpoint.take(lab, values_of(lab.hp), rng_state(lab.device))
-        snapshot = dataclasses.replace(snapshot, marks=len(done), history=tuple(done))
-        checkpoint.save(Path(options.save), spec, snapshot, history.thinned(POINTS) if history else None)
+        snapshot = replace(snapshot, marks=len(done), history=tuple(done))
+        checkpoint.save(Path(options.save), spec, snapshot, history.thinned(POINTS))
     if options.weights:
-        save_weights(Path(options.weights), lab, spec)
-    if history is not None:
+        save_weights(Path(options.weights), lab, replace(spec, hyperparameters=values_of(lab.hp)))
+    if options.metrics:
         save_metrics(Path(options.metrics), history.thinned(POINTS))
 
 
-def _begin(options: Namespace) -> tuple[Lab, RunSpec, list[Mark]]:
-    """Build what the options ask for, resumed from a checkpoint if they say so; and what changed the run so far."""
+def _begin(options: Namespace) -> tuple[Lab, RunSpec, list[Mark], Series]:
+    """Build what the options ask for, resumed from a checkpoint if they say so; what changed the run so far, and its
+    curves."""
     card = find_card(options.lab)
     lab_class = load_lab(card.id)
     settings = parse_settings(lab_class.Params, options.set)
     spec, snapshot = RunSpec(card.id, dataset=options.data, seed=options.seed or 0), None
+    curves: Series = {}
     if options.resume:
-        spec, snapshot, _ = checkpoint.load(Path(options.resume))
+        spec, snapshot, curves = checkpoint.load(Path(options.resume))
         if spec.lab != card.id:
             raise WrongInput(f"{options.resume} holds a run of {spec.lab}, not of {card.id}")
         if options.seed is not None or options.data:
@@ -175,7 +198,7 @@ def _begin(options: Namespace) -> tuple[Lab, RunSpec, list[Mark]]:
         checkpoint.put(lab, snapshot)
         set_rng_state(snapshot.rng, lab.device)
     done = list(snapshot.history) + _set_anew(lab, spec, settings) if snapshot is not None else []
-    return lab, RunSpec(card.id, values_of(hp), lab.dataset, spec.seed, options.device or "auto"), done
+    return lab, RunSpec(card.id, values_of(hp), lab.dataset, spec.seed, options.device or "auto"), done, curves
 
 
 def _set_anew(lab: Lab, spec: RunSpec, settings: dict[str, Value]) -> list[Mark]:
@@ -190,52 +213,65 @@ def train(
     *,
     steps: int | None = None,
     seconds: float | None = None,
-    progress: Callable[[Lab, dict[str, float]], None] | None = None,
+    progress: Callable[[Lab, MetricHistory], None] | None = None,
     script: Iterable[Mark] = (),
     done: list[Mark] | None = None,
     history: MetricHistory | None = None,
-) -> dict[str, float]:
+) -> tuple[int, str, float] | None:
     """Train until step `steps` or for `seconds`, changed on the way as the `script` says, in the order of its steps.
 
-    Returns the last value of every metric; a `history` gets them all, and `done` the changes as they took place.
+    `history` gets all metrics, and `done` the changes as they took place. Stops where a metric is NaN or infinite, and
+    returns its step, name and value; on a GPU up to FLUSHED steps later.
     """
-    latest: Metrics = {}
+    history = MetricHistory() if history is None else history
     entries: list[tuple[int, Metrics]] = []  # on their way to the history
+    on_cpu = lab.device.type == "cpu"
     waiting = deque(script)
     begun = shown = time.perf_counter()
-    while True:
+    bad = None
+    while bad is None:
         while waiting and waiting[0].step <= lab.step_count:
             applied = marks.apply(lab, waiting.popleft())
             if done is not None:
                 done.append(applied)
         now = time.perf_counter()
-        if (steps is not None and lab.step_count >= steps) or (seconds is not None and now - begun >= seconds):
-            break
-        metrics = advance(lab) or {}
-        latest.update(metrics)
-        if history is not None:
+        ends = (steps is not None and lab.step_count >= steps) or (seconds is not None and now - begun >= seconds)
+        if not ends and (metrics := advance(lab)):
             entries.append((lab.step_count, metrics))
-            if len(entries) == FLUSHED:
-                _keep(history, entries)
-        if progress is not None and now - shown > 0.2:
+            ends = on_cpu and not _all_finite(metrics)
+        shows = progress is not None and now - shown > 0.2
+        if ends or shows or len(entries) >= FLUSHED:
+            bad = _keep(history, entries)
+        if ends:
+            break
+        if progress is not None and shows:
             shown = now
-            progress(lab, _floats(latest))
-    if history is not None:
-        _keep(history, entries)
+            progress(lab, history)
     if progress is not None:
-        progress(lab, _floats(latest))
+        progress(lab, history)
         print(file=sys.stderr)
-    return _floats(latest)
+    return bad
 
 
-def _keep(history: MetricHistory, entries: list[tuple[int, Metrics]]) -> None:
-    for name, (steps, values) in columns_of(entries).items():
+def _all_finite(metrics: Metrics) -> bool:
+    """Whether all are numbers; what is wrong with them is found out once they are kept."""
+    try:
+        return all(map(math.isfinite, metrics.values()))
+    except (TypeError, ValueError, AttributeError, RuntimeError, OverflowError):
+        return False
+
+
+def _keep(history: MetricHistory, entries: list[tuple[int, Metrics]]) -> tuple[int, str, float] | None:
+    columns = columns_of(entries)
+    for name, (steps, values) in columns.items():
         history.append(name, steps, values)
     entries.clear()
+    return first_not_finite(columns)
 
 
-def _floats(metrics: Metrics) -> dict[str, float]:
-    return {name: float(value) for name, value in metrics.items()}
+def progress_bar(title: str, steps: int | None, seconds: float | None) -> Progress | None:
+    """A progress bar where somebody sees it: stderr is a terminal."""
+    return Progress(title, steps, seconds) if sys.stderr.isatty() else None
 
 
 class Progress:
@@ -245,11 +281,12 @@ class Progress:
         self.title, self.steps, self.seconds = title, steps, seconds
         self.begun = time.perf_counter()
 
-    def __call__(self, lab: Lab, metrics: dict[str, float]) -> None:
+    def __call__(self, lab: Lab, history: MetricHistory) -> None:
         spent = time.perf_counter() - self.begun
         share = min(1.0, lab.step_count / self.steps if self.steps else spent / (self.seconds or 1))
         left = f"{spent / share - spent:4.0f} s left" if share > 0.01 else ""
-        shown = "  ".join(f"{name} {value:.4g}" for name, value in list(metrics.items())[:3])
+        latest = ((name, history.last(name)) for name in history.names()[:3])
+        shown = "  ".join(f"{name} {point[1]:.4g}" for name, point in latest if point is not None)
         bar = "#" * int(24 * share)
         print(
             f"\r{self.title} [{bar:24}] step {lab.step_count:,} {left}  {shown}   ", end="", file=sys.stderr, flush=True
@@ -326,7 +363,7 @@ def _measured(lab_class: type[Lab], proof: Proof, lab_id: str) -> tuple[float, i
     hp = make_params(lab_class.Params, dict(proof.settings))
     lab = start(lab_class, hp, dataset=proof.dataset, seed=proof.seed, device="cpu")
     begun = time.perf_counter()
-    train(lab, steps=proof.steps, seconds=proof.seconds, progress=Progress(lab_id, proof.steps, proof.seconds))
+    train(lab, steps=proof.steps, seconds=proof.seconds, progress=progress_bar(lab_id, proof.steps, proof.seconds))
     spent = time.perf_counter() - begun
     with watching(lab):
         figure = lab.measure()

@@ -51,6 +51,7 @@ from engine.views import Curves, Description
 
 Metrics = dict[str, Tensor | float]
 Step = Generator[str, None, Metrics | None]
+LARGEST_SEED = 2**64 - 1  # that torch takes
 Layers = dict[str, tuple[Tensor, Tensor, Tensor]]  # by name: activations (B, ...), weights, and their gradient
 
 
@@ -241,7 +242,9 @@ def mosaic(layout: str) -> tuple[tuple[str, ...], ...]:
 def start(
     lab_class: type[Lab], hp: Any = None, *, dataset: str = "", seed: int = 0, device: torch.device | str = "cpu"
 ) -> Lab:
-    """Seed torch and build a lab: the beginning of every run."""
+    """Seed torch and build a lab: the beginning of every run. Raises LabError where the seed is out of range."""
+    if not 0 <= seed <= LARGEST_SEED:
+        raise LabError(f"the seed must be a whole number from 0 to {LARGEST_SEED:,}")
     torch.manual_seed(seed)
     lab = lab_class(lab_class.Params() if hp is None else hp, dataset=dataset, device=device)
     lab.build()

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import GeneratorType
 from typing import Any
 
-import numpy as np
 import torch
 
 from engine import checkpoint, device, hyperparameters, marks
@@ -37,7 +36,7 @@ from engine.messages import (
     Status,
     WentBack,
 )
-from engine.metrics import columns_of
+from engine.metrics import columns_of, first_not_finite
 from engine.own_labs import is_own
 from engine.tape import Reel, size_of
 from engine.watch import no_trace, rng_state, set_rng_state
@@ -74,8 +73,7 @@ class Run:
         torch.set_num_threads(self.threads)
         self.lab: Lab = start(lab_class, hp, dataset=spec.dataset, seed=spec.seed, device=where)
         self.info = describe(lab_class, spec.lab)
-        # every hyperparameter by name: a later version's other defaults do not change this run
-        self.spec = RunSpec(spec.lab, values_of(hp), self.lab.dataset, spec.seed, spec.device)
+        self._spec = dataclasses.replace(spec, dataset=self.lab.dataset)
         self.origin = self.spec  # with the hyperparameters it began with: they and the marks are the whole experiment
         self.resumed: Path | None = None  # or it began where this file stands
         self.rng = rng_state(where)
@@ -103,6 +101,11 @@ class Run:
         self._snapshot_at = time.perf_counter() + SNAPSHOT_INTERVAL
         self.watcher = Watcher(self)
         self._rate = Rate()
+
+    @property
+    def spec(self) -> RunSpec:
+        """The run as it is now. Every hyperparameter is named: a later version may have other defaults."""
+        return dataclasses.replace(self._spec, hyperparameters=values_of(self.lab.hp))
 
     # ------------------------------------------------------------------------------------------ stepping
 
@@ -378,14 +381,10 @@ class Run:
         return batch, None
 
     def _first_not_finite(self, series: dict[str, tuple[Any, Any]]) -> Diverged | None:
-        found = []
-        for name, (steps, values) in series.items():
-            wrong = np.flatnonzero(~np.isfinite(values))
-            if wrong.size:
-                found.append((int(steps[wrong[0]]), name, float(values[wrong[0]])))
-        if not found:
+        found = first_not_finite(series)
+        if found is None:
             return None
-        step, name, value = min(found)
+        step, name, value = found
         back_to = self._trusted if self._trusted < step else None
         return Diverged(self.number, step, name, value, self._likely_cause(), back_to)
 
@@ -441,7 +440,6 @@ class Run:
         checkpoint.put(self.lab, snapshot)
         set_rng_state(snapshot.rng, self.lab.device)
         self.rng = rng_state(self.lab.device)
-        self.spec = dataclasses.replace(self.spec, hyperparameters=values_of(self.lab.hp))
         self.snapshots.cut(snapshot.step - 1)
         self._keep(snapshot)
         self._trusted = snapshot.step

@@ -28,7 +28,7 @@ def set_rng_state(state: tuple[torch.Tensor, torch.Tensor | None], device: torch
     torch.set_rng_state(state[0])
     if state[1] is not None and device.type == "cuda":
         torch.cuda.set_rng_state(state[1], device)
-    elif state[1] is not None:
+    elif state[1] is not None and device.type == "mps":
         torch.mps.set_rng_state(state[1])
 
 

@@ -195,6 +195,8 @@ def _table(name: str, found: _Found, odd: int) -> Table:
         raise DataError(
             f"{name} has {total:,} rows with {_cells(len(names))}, as its first line has, and {broken:,} "
             "with more or fewer; a line of headings and at least two rows of equal length are wanted"
+            if found.first
+            else f"{name} has no row that can be read; a line of headings and at least two rows are wanted"
         )
     if len(names) > MAX_COLUMNS:
         raise DataError(f"{name} has {len(names):,} columns; at most {MAX_COLUMNS:,} can be loaded")
@@ -251,7 +253,7 @@ def _cells(count: int) -> str:
 
 def _headings(first: list[str]) -> tuple[tuple[str, ...], bool]:
     """The columns' names, and whether they stand in the first line: they do unless it holds a number."""
-    named = all(math.isnan(_number(cell)) for cell in first)
+    named = bool(first) and all(math.isnan(_number(cell)) for cell in first)
     names: list[str] = []
     for place, cell in enumerate(first, 1):
         name = cell if named and cell else f"column {place}"

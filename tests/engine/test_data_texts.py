@@ -382,3 +382,17 @@ def test_the_command_lists_and_refuses(capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(SystemExit):
         main(["download", "digits"])
     assert "invalid choice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n", "has 0 rows with 2 cells"),
+        (",,,\n", "has no row that can be read; a line of headings and at least two rows are wanted"),
+        ('"a,b\n', "has no row that can be read"),
+    ],
+)
+def test_a_table_of_one_line_is_told(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "one.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        load_table(tmp_path / "one.csv")

@@ -57,6 +57,16 @@ def test_run_resume_equals_one_run(capsys: pytest.CaptureFixture[str], tmp_path:
         (["run", "lenet", "--device", "abacus"], "auto"),
         (["run", "lenet", "--resume", "no-such-file"], "no-such-file"),
         (["run", "lenet", "--steps", "1", "--save", "no-such-folder/x"], "no-such-folder"),
+        (["run", "lenet", "--seconds", "nan"], "--seconds must be a number from 0, not nan"),
+        (["run", "lenet", "--seconds", "inf"], "--seconds must be a number from 0, not inf"),
+        (["run", "lenet", "--seconds", "-1"], "--seconds must be a number from 0, not -1"),
+        (["run", "lenet", "--steps", "-1"], "--steps must be a whole number from 0"),
+        (["run", "lenet", "--steps", "9" * 4000], "--steps must be a whole number from 0"),
+        (
+            ["run", "lenet", "--seed", str(2**64)],
+            "the seed must be a whole number from 0 to 18,446,744,073",
+        ),
+        (["run", "lenet", "--seed", "-1"], "the seed must be a whole number from 0"),
     ],
 )
 def test_wrong_input_is_one_clear_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,3 +115,51 @@ def test_version_and_help_answer_at_once() -> None:
         result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
         assert "eepscope" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("lab", "turned", "rare"),
+    [("vae", "hidden=16", "validation KL"), ("gpt", "width=32", "validation loss")],
+)
+def test_metrics_measured_before_a_resume_are_told_after_it(
+    lab: str, turned: str, rare: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = str(tmp_path / "half.deepscope")
+    small = ["--set", turned, "--set", "batch_size=8"]
+    assert main(["run", lab, "--steps", "2", *small, "--save", path, "--json"]) == 0
+    before = json.loads(lines(capsys)[-1])["metrics"]
+    assert main(["run", lab, "--steps", "4", "--resume", path, "--json", "--save", path]) == 0
+    after = json.loads(lines(capsys)[-1])["metrics"]
+    assert after.keys() == before.keys()
+    assert after[rare] == before[rare]
+    assert after != before
+    _, _, curves = checkpoint.load(Path(path))
+    assert [len(steps) for steps, _ in curves.values()] == [4 if name.startswith("train") else 1 for name in curves]
+
+
+def test_a_run_that_diverges_stops_there_and_its_json_is_valid(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def refuse(token: str) -> None:
+        raise AssertionError(f"{token} is no JSON")
+
+    path = str(tmp_path / "ruined.deepscope")
+    wild = ["--set", "learning_rate=1e6", "--set", "activation=linear"]
+    assert main(["run", "dense_network", "--data", "plane", "--steps", "5000", *wild, "--save", path, "--json"]) == 1
+    out, err = capsys.readouterr()
+    told = json.loads(out, parse_constant=refuse)
+    step, metric = told["diverged"]["step"], told["diverged"]["metric"]
+    assert told["metrics"][metric] is None
+    assert told["steps"] == step < 5000
+    assert f"{metric} is" in err
+    assert f"at step {step}" in err
+    assert main(["run", "dense_network", "--steps", str(step + 200), "--resume", path, "--json"]) == 1
+    again = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert again["diverged"]["step"] > step
+
+
+def test_progress_is_for_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "dense_network", "--seconds", "0.5"]) == 0
+    assert "\r" not in capsys.readouterr().err
+    assert main(["prove", "losses"]) == 0
+    assert "\r" not in capsys.readouterr().err

@@ -299,3 +299,23 @@ def test_a_copy_replaces_nothing_and_needs_a_name(folder: Path, monkeypatch: pyt
         copy_lab(folder / "one_neuron.py", " .. ")
     monkeypatch.setenv("DEEPSCOPE_LABS", str(folder / "new" / "one"))  # is made when it is needed
     assert copy_lab(folder / "one_neuron.py", "Naïve/../../x.py").parent == folder / "new" / "one"
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ('{"loss": "low"}', "step() returned 'low' for the metric 'loss'; a metric is a number"),
+        ('{"loss": None}', "step() returned None for the metric 'loss'; a metric is a number"),
+        ('{"loss": torch.ones(2)}', "step() returned numbers of shape (2,) for 'loss'; a metric is one number"),
+        ("[1.0]", "step() returned a list; it returns metrics by name, or None"),
+    ],
+)
+def test_a_metric_that_is_no_number_is_one_clear_line(
+    folder: Path, returned: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = re.sub(r"return \{.*\}", f"return {returned}", EXAMPLE)
+    assert returned in ends
+    (folder / "odd.py").write_text(ends.replace("One neuron", "Odd"), encoding="utf-8")
+    assert main(["run", "mine.odd", "--steps", "2", "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", f"engine: {message}\n")

@@ -457,3 +457,13 @@ def test_what_is_to_be_saved_is_saved_before_the_end(session: Session, tmp_path:
     session.send(m.Close(1) if end == "close" else m.Quit())
     session.quit()
     assert 1 <= engine.checkpoint.load(tmp_path / "run.deepscope")[1].step < 10_000
+
+
+def test_what_is_told_of_a_failure_is_as_the_run_was_then(session: Session) -> None:
+    reader = Reader(session)
+    session.send(m.Open(1, m.RunSpec("tiny")))
+    session.send(m.Set(1, "lr", 0.5))
+    reader.event(m.Changed, name="lr")
+    session.send(m.Set(1, "broken_step", True))
+    session.send(m.StepOnce(1))
+    assert reader.event(m.Failed, what="step").spec.hyperparameters["lr"] == 0.5
