@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from importlib.machinery import PathFinder, SourceFileLoader
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 GROUP = "deepscope.labs"
 MINE = "Mine"  # the chapter
 PREFIX = "mine."  # of the ids: a file takes no other lab's place, whatever it is called
+MOST_ENTRIES = 10_000  # of the folder that are looked at
+MOST_LABS = 500
+MOST_BYTES = 1_000_000  # of a file
 NO_LAB = "there is no class with title, chapter and summary"
 
 _chosen_folder: Path | None = None
@@ -70,8 +74,18 @@ def is_own(lab_id: str) -> bool:
 
 def own_cards() -> list[Card]:
     """A card for every file in the folder, also for those that are broken: these say why."""
-    paths = sorted(path for path in labs_folder().glob("*.py") if path.name[0] not in "_." and path.is_file())
-    return [_own_card(path) for path in paths]
+    return [_own_card(path) for path in lab_files(labs_folder())]
+
+
+def lab_files(folder: Path) -> list[Path]:
+    """The files in a folder that may be labs, sorted; none where there is no such folder."""
+    found: list[str] = []
+    with suppress(OSError, ValueError), os.scandir(folder) as entries:
+        for entry in itertools.islice(entries, MOST_ENTRIES):
+            name = entry.name
+            if name.endswith(".py") and name[0] not in "_." and os.path.isfile(entry.path):
+                found.append(name)
+    return [folder / name for name in sorted(found)[:MOST_LABS]]
 
 
 def _own_card(path: Path) -> Card:
@@ -84,6 +98,8 @@ def _card_of(path: Path, class_name: str = "") -> Card:
         found = path.stat()
     except OSError as error:
         return _broken(path, error.strerror or str(error))
+    if found.st_size > MOST_BYTES:
+        return _broken(path, f"this file has {found.st_size / 1e6:.1f} MB; a lab has at most {MOST_BYTES / 1e6:.1f} MB")
     return _read(path, class_name, found.st_mtime_ns, found.st_size)
 
 

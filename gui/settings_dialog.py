@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.own_labs import usual_labs_folder
+from engine.own_labs import lab_files, usual_labs_folder
 from gui import association, style
 from gui.background import Work
 from gui.settings import DEVICES, MEMORIES, THEMES, Settings
@@ -64,7 +64,7 @@ def describe_labs(text: str) -> tuple[str, str]:
     folder = Path(text).expanduser() if text else usual_labs_folder()
     if text and not folder.is_dir():
         return ("This is a file, not a folder." if folder.exists() else "There is no such folder."), "bad"
-    count = len([path for path in folder.glob("*.py") if path.name[0] not in "_."])
+    count = len(lab_files(folder))
     if not count:
         return "None yet. Each file in it is a lab; begin with a copy of one, in the Code panel.", "hint"
     return f"{count} file{'s' if count > 1 else ''} in it, shown in the gallery under Mine.", "good"

@@ -194,13 +194,16 @@ def _candidates(dataset: DataSet) -> Iterator[dict[str, Path]]:
         if folder is None:
             continue
         inside = folder / dataset.folder
-        yield {f.name: inside / f.name for f in dataset.files if (inside / f.name).is_file()}
+        yield {f.name: inside / f.name for f in dataset.files if os.path.isfile(inside / f.name)}
         # MNIST and its kin use the same file names: in a folder shared by all, the size tells them apart
         yield {f.name: folder / f.name for f in dataset.files if _size(folder / f.name) == f.bytes}
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else -1
+    try:
+        return os.path.getsize(path) if os.path.isfile(path) else -1
+    except OSError:  # it has gone since
+        return -1
 
 
 def megabytes(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 from engine.data.catalogue import CATALOGUE, is_available, megabytes
 from engine.data.columns import split_name
 from engine.data.errors import DataError
+from engine.data.files import open_file, size_of, status_of
 
 Kind = Literal["images", "text", "table"]
 
@@ -29,11 +31,10 @@ def kind_of(name_or_path: str) -> Kind:
         return CATALOGUE[name_or_path].kind
     path = Path(split_name(name_or_path)[0]).expanduser()
     try:
-        is_folder, exists = path.is_dir(), path.exists()
-    except (OSError, ValueError):  # ValueError: a NUL in the name
-        is_folder = exists = False
-    if not exists:
-        raise DataError(f"there is no data set and no file {name_or_path!r}; sets are: {', '.join(CATALOGUE)}")
+        is_folder = stat.S_ISDIR(status_of(path).st_mode)
+    except OSError as error:
+        known = ", ".join(CATALOGUE)
+        raise DataError(f"there is no data set and no file {name_or_path!r}; sets are: {known}") from error
     if is_folder or path.suffix.lower() == ".npz" or "idx" in path.name:
         return "images"
     if path.suffix.lower() in _TEXT_SUFFIXES:
@@ -95,9 +96,9 @@ def _counts(counts: Iterable[int]) -> str:
 def _describe_text(path: Path) -> str:
     from engine.data.texts import check_size, decode_any
 
-    size = path.stat().st_size
-    check_size(path.name, size)
-    with path.open("rb") as file:
+    with open_file(path) as file:
+        size = size_of(file)
+        check_size(path.name, size)
         start = decode_any(path.name, file.read(_SAMPLE)).text
     lines = [line.strip() for line in start.splitlines() if line.strip()]
     return f"text, {megabytes(size)}, begins “{lines[0][:60] if lines else ''}”"
@@ -106,8 +107,8 @@ def _describe_text(path: Path) -> str:
 def _describe_table(path: Path) -> str:
     from engine.data.tables import check_text, delimiter_of
 
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with open_file(path) as file:
+        size = size_of(file)
         sample = file.read(_SAMPLE)
         text = check_text(path, sample)
         if size <= _COUNTED:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -16,6 +20,7 @@ from torch import Tensor
 from engine.data.catalogue import CATALOGUE, find_files, megabytes
 from engine.data.columns import split_name
 from engine.data.errors import DataError
+from engine.data.files import MAX_ENTRIES, status_of
 from engine.data.idx import read_idx
 from engine.data.reading import report, tell
 
@@ -25,7 +30,6 @@ Labels = npt.NDArray[np.int64]
 MAX_SET_BYTES = 2_000_000_000  # as float32
 MIN_PICTURES = 10
 MAX_CLASSES = 1000
-MAX_ENTRIES = 250_000  # files looked at to see whether a folder has changed
 _SPLIT_SEED = 20_000  # the same pictures are held out on every machine
 
 FASHION_CLASSES = (
@@ -90,18 +94,29 @@ def _own_set(path: Path, size: int, _changed: tuple[int, ...]) -> ImageSet:
 def fingerprint(path: Path) -> tuple[int, ...]:
     """Changes when the file, or any file in the folder, does: number, sizes and times. DataError: nothing there."""
     try:
-        if not path.is_dir():
-            status = path.stat()
+        status = status_of(path)
+        if not stat.S_ISDIR(status.st_mode):
             return 1, status.st_size, status.st_mtime_ns
         # a viewer may well choose the home folder: look at a part of it, then say that it has no pictures
         count = sizes = times = 0
-        for item in islice(path.rglob("*"), MAX_ENTRIES):
-            status = item.lstat()
+        for status in islice(_statuses(path), MAX_ENTRIES):
             count, sizes, times = count + 1, sizes + status.st_size, times + status.st_mtime_ns
             report(0, 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+    except OSError as error:
         raise DataError(f"there is no image set {str(path)!r}; known are digits, mnist and fashion-mnist") from error
     return count, sizes, times
+
+
+def _statuses(folder: Path) -> Iterator[os.stat_result]:
+    """Of all that lies in a folder and its folders, in any order; links are not followed, so that none leads back."""
+    folders = [os.fspath(folder)]
+    while folders:
+        with suppress(PermissionError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                with suppress(FileNotFoundError):  # it has gone since
+                    yield entry.stat(follow_symlinks=False)
 
 
 @lru_cache(maxsize=4)
@@ -175,7 +190,10 @@ def check_counts(name: str, count: int, size: int, classes: int | None = None) -
     if classes < 2:
         raise DataError(f"{name} has a single class; at least two are wanted")
     if classes > MAX_CLASSES:
-        raise DataError(f"{name} has {classes:,} different labels; at most {MAX_CLASSES:,} classes are wanted")
+        raise DataError(
+            f"{name} has {classes:,} different labels; at most {MAX_CLASSES:,} classes can be learned: "
+            "choose fewer of them, or check that these are labels"
+        )
 
 
 def _tensor(images: Bytes, size: int) -> Tensor:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -13,18 +16,27 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.data.catalogue import megabytes
-from engine.data.errors import DataError
-from engine.data.idx import MAX_BYTES, by, idx_shape, read_idx
-from engine.data.images import Bytes, Labels, Raw, check_counts
+from engine.data.errors import Cancelled, DataError
+from engine.data.files import MAX_ENTRIES, PIECE, entries_of, open_file, size_of
+from engine.data.idx import MAX_BYTES, MAX_PIXELS, by, idx_shape, most_unpacked, read_idx
+from engine.data.images import MAX_CLASSES, Bytes, Labels, Raw, check_counts
 from engine.data.reading import report
 
 if TYPE_CHECKING:
     from PIL import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+# by their contents, whatever a file is called: Pillow would hand an EPS picture to a program on the PATH
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 TEST_FOLDERS = ("test", "val", "valid", "validation")
 MAX_PICTURE_PIXELS = 50_000_000  # a picture that unpacks to more is a bomb or a poster
+MAX_PICTURE_BYTES = 200_000_000
+LARGE_PICTURE = 4_000_000  # pixels; larger ones may not unpack without limit
+MAX_PIXELS_PER_BYTE = 200  # of a large picture's file: photographs have 10, plain drawings 50
 MAX_PICTURES = 100_000  # each is a file to open
+MAX_FAILED = 1000  # unreadable files after which a folder without a single picture is given up
+MAX_ARRAYS = 1000  # in an archive
+MAX_LABEL_BYTES = 1024  # of one label
 _NAMED = 3  # unreadable files named in a note
 
 # the names that arrays go by in .npz archives, likeliest first
@@ -70,7 +82,7 @@ def _joined(
 def idx_pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
     """The pairs of picture and label files in a folder, as "train" and "test"."""
     pairs: dict[str, tuple[Path, Path]] = {}
-    for images in sorted(folder.glob("*idx3*")):
+    for images in sorted(Path(entry.path) for entry in entries_of(folder) if "idx3" in entry.name):
         labels = images.with_name(images.name.replace("images", "labels").replace("idx3", "idx1"))
         if labels.is_file():
             is_test = "t10k" in images.name or "test" in images.name
@@ -98,16 +110,35 @@ def read_idx_folder(folder: Path, size: int) -> Raw:
 
 # ------------------------------------------------------------------ NPZ
 
+Arrays = dict[str, tuple[tuple[int, ...], "np.dtype[Any]"]]
+_END_BYTES = 65_535 + 22  # within these a ZIP archive says what it holds
 
-def npz_arrays(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+
+def npz_arrays(path: Path) -> Arrays:
     """Shape and type of each array of an archive, from the headers alone."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             return {info.filename.removesuffix(".npy"): _npy_header(path, archive, info) for info in archive.infolist()}
-    except DataError:
+    except (DataError, OSError):
         raise
     except Exception as error:  # zipfile and numpy raise a dozen kinds on damaged files
         raise DataError(f"{path.name} is not an .npz archive, or it is damaged: {error}") from error
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """An archive with no more files than arrays make sense. The end of it says how many: listing takes far longer."""
+    with open_file(path) as file:
+        file.seek(max(0, size_of(file) - _END_BYTES))
+        end = file.read()
+        place = end.rfind(b"PK\5\6")
+        count = int.from_bytes(end[place + 10 : place + 12], "little") if place >= 0 else 0
+        listing = int.from_bytes(end[place + 12 : place + 16], "little") if place >= 0 else 0
+        if count > MAX_ARRAYS or listing > MAX_ARRAYS * 1000:
+            raise DataError(f"{path.name} holds {count:,} arrays or more; at most {MAX_ARRAYS:,} are looked at")
+        file.seek(0)
+        with zipfile.ZipFile(file) as archive:
+            yield archive
 
 
 def _npy_header(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -120,11 +151,11 @@ def _npy_header(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> 
             f"{path.name}: {info.filename} holds Python objects, which could run code when loaded; "
             "save it as an array of numbers"
         )
-    if math.prod(shape) * dtype.itemsize > min(info.file_size, MAX_BYTES, info.compress_size * 1032 + 1024):
-        raise DataError(
-            f"{path.name}: {info.filename} announces {by(shape)} numbers, more than "
-            f"{'the file holds' if math.prod(shape) * dtype.itemsize <= MAX_BYTES else megabytes(MAX_BYTES)}"
-        )
+    size = math.prod(shape) * dtype.itemsize
+    if size > info.file_size or size > most_unpacked(info.compress_size):
+        raise DataError(f"{path.name}: {info.filename} announces {by(shape)} numbers, more than the file holds")
+    if size > MAX_BYTES:
+        raise DataError(f"{path.name}: {info.filename} announces {by(shape)} numbers, more than {megabytes(MAX_BYTES)}")
     return shape, dtype
 
 
@@ -142,7 +173,24 @@ def npz_names(path: Path) -> dict[str, str]:
         )
     if not found["test"] or not found["test labels"]:
         found["test"] = found["test labels"] = ""
+    for role in ("train", "test"):
+        if found[role]:
+            _check_pair(path.name, arrays, found[role], found["labels" if role == "train" else "test labels"])
     return found
+
+
+def _check_pair(file: str, arrays: Arrays, pictures: str, labels: str) -> None:
+    """DataError where pictures or labels are so large that reading them could only fail."""
+    (shape, _), (label_shape, label_type) = arrays[pictures], arrays[labels]
+    if len(shape) > 1 and math.prod(shape[1:]) > 4 * MAX_PIXELS:
+        raise DataError(
+            f"{file}: {pictures} holds pictures of {by(shape[1:])} values; at most {MAX_PIXELS:,} pixels can be loaded"
+        )
+    if math.prod(label_shape[1:]) * label_type.itemsize > MAX_LABEL_BYTES * 8:
+        raise DataError(
+            f"{file}: {labels} is {by(label_shape)} of {label_type}; labels of at most {MAX_LABEL_BYTES:,} bytes, "
+            f"or one-hot ones of {MAX_CLASSES:,} classes, can be loaded"
+        )
 
 
 def read_npz(path: Path, size: int) -> Raw:
@@ -152,11 +200,11 @@ def read_npz(path: Path, size: int) -> Raw:
     )
     loaded: dict[str, npt.NDArray[Any]] = {}
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             for role, name in names.items():
                 if name:
                     loaded[role] = read_array(archive, name)
-    except DataError:  # Cancelled is one
+    except (DataError, OSError):  # Cancelled is one
         raise
     except Exception as error:  # as above
         raise DataError(f"{path.name} is damaged: {error}") from error
@@ -180,7 +228,8 @@ def read_array_start(archive: zipfile.ZipFile, name: str, count: int) -> npt.NDA
         shape, columns_first, dtype = read(file)
         if not columns_first and shape:
             rows = (min(count, shape[0]), *shape[1:])
-            return np.frombuffer(file.read(math.prod(rows) * dtype.itemsize), dtype).reshape(rows)
+            wanted = math.prod(rows) * dtype.itemsize
+            return np.frombuffer(_Reported(file, wanted).read(wanted), dtype).reshape(rows)
     return read_array(archive, name)[:count]
 
 
@@ -197,10 +246,12 @@ class _Reported:
         self._file, self._size, self._done = file, size, 0
 
     def read(self, count: int = -1) -> bytes:
-        report(self._done, self._size)
-        found = self._file.read(count)
-        self._done += len(found)
-        return found
+        found = bytearray()
+        while piece := self._file.read(PIECE if count < 0 else min(PIECE, count - len(found))):
+            found += piece
+            self._done += len(piece)
+            report(self._done, self._size)
+        return bytes(found)
 
 
 def as_labels(file: str, name: str, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -270,7 +321,7 @@ def class_folders(folder: Path) -> tuple[dict[str, list[str]], int]:
     As strings: a hundred thousand Path objects would keep the garbage collector, and so the window, busy for long.
     """
     classes: dict[str, list[str]] = {}
-    others = 0
+    others = looked_at = 0
     for child in sorted(_visible(folder)):
         if not os.path.isdir(child):
             others += 1
@@ -278,23 +329,30 @@ def class_folders(folder: Path) -> tuple[dict[str, list[str]], int]:
         files = _visible(Path(child), files=True)
         pictures = sorted(file for file in files if file.lower().endswith(SUFFIXES))
         others += len(files) - len(pictures)
+        looked_at += len(files)
+        if looked_at > MAX_ENTRIES:
+            raise DataError(f"{folder.name} holds more than {MAX_ENTRIES:,} files; choose a smaller folder")
         if pictures:
             classes[os.path.basename(child)] = pictures
+        if len(classes) > MAX_CLASSES:
+            raise DataError(
+                f"{folder.name} has more than {MAX_CLASSES:,} folders with pictures; at most {MAX_CLASSES:,} classes "
+                "can be learned: choose fewer of them"
+            )
     return classes, others
 
 
 def _visible(folder: Path, files: bool = False) -> list[str]:
     """The paths of all that lies in a folder, or of the files alone, but for what is hidden."""
-    found = []
+    visible = (entry for entry in entries_of(folder) if not entry.name.startswith("."))
+    return [entry.path for entry in visible if not files or _is_file(entry)]
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
     try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                report(0, 1)
-                if not entry.name.startswith(".") and (not files or entry.is_file()):
-                    found.append(entry.path)
-    except OSError as error:
-        raise DataError(f"{folder.name} cannot be read: {error.strerror}") from error
-    return found
+        return entry.is_file()
+    except OSError:  # a link to itself
+        return False
 
 
 def split_folders(folder: Path) -> tuple[Path, Path | None]:
@@ -317,6 +375,8 @@ def read_class_folders(folder: Path, size: int) -> Raw:
     unreadable: list[str] = []
     parts = [_read_classes(classes, folder, size, unreadable, count) for classes, _ in found]
     notes, facts = [], []
+    if len(unreadable) == count:
+        raise DataError(none_readable(folder.name, unreadable[0]))
     if unreadable:
         facts.append(("unreadable", f"{len(unreadable):,} of {count:,} pictures"))
         named = ", ".join(unreadable[:_NAMED]) + (" …" if len(unreadable) > _NAMED else "")
@@ -339,18 +399,49 @@ def _read_classes(
             try:
                 pictures[len(labels)] = read_picture(path, size)
                 labels.append(name)
+            except Cancelled:
+                raise
             except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
-                unreadable.append(f"{Path(path).relative_to(root).as_posix()} ({error})")
+                unreadable.append(f"{Path(path).relative_to(root).as_posix()} ({why_not(error)})")
+                if not labels and len(unreadable) >= MAX_FAILED:
+                    raise DataError(none_readable(root.name, unreadable[0])) from error
     return pictures[: len(labels)], np.array(labels, dtype=np.str_)
+
+
+@contextmanager
+def open_picture(path: str) -> Iterator[Image.Image]:
+    """A picture of an offered format whose header announces a size that can be unpacked. Nothing is unpacked yet."""
+    from PIL import Image
+
+    with open_file(path) as file:
+        size = size_of(file)
+        if size > MAX_PICTURE_BYTES:
+            raise DataError(f"{megabytes(size)} are too many for a picture")
+        warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # checked here, more strictly
+        with Image.open(file, formats=FORMATS) as image:
+            pixels = image.width * image.height
+            if pixels > MAX_PICTURE_PIXELS:
+                raise DataError(f"{image.width:,}×{image.height:,} pixels are too many")
+            if pixels > max(LARGE_PICTURE, size * MAX_PIXELS_PER_BYTE):
+                raise DataError(f"{image.width:,}×{image.height:,} pixels are too many for {megabytes(size)}")
+            yield image
+
+
+def none_readable(name: str, first: str) -> str:
+    """The sentence for a folder in which every picture failed, with the first of them."""
+    return f"{name} has no pictures that can be read: {first}"
+
+
+def why_not(error: Exception) -> str:
+    """Why a picture cannot be read, in a few words: Pillow names objects in memory."""
+    return "not a picture" if "cannot identify" in str(error) else str(error) or type(error).__name__
 
 
 def read_picture(path: str, size: int) -> Bytes:
     """The centre square of a picture, in grey, `size` × `size`; what is transparent becomes white."""
     from PIL import Image, ImageOps
 
-    with Image.open(path) as image:
-        if image.width * image.height > MAX_PICTURE_PIXELS:
-            raise DataError(f"{image.width:,}×{image.height:,} pixels are too many")
+    with open_picture(path) as image:
         image.draft("L", (2 * size, 2 * size))  # JPEGs can be unpacked at a fraction of their size
         upright = ImageOps.exif_transpose(image)
         return np.asarray(ImageOps.fit(_to_grey(upright), (size, size), Image.Resampling.BILINEAR), np.uint8)

@@ -140,11 +140,10 @@ def named(table: Table, wanted: Columns) -> Columns:
 
 
 def _text(path: str, where: Path) -> Preview:
-    from engine.data.texts import MIN_CHARACTERS, check_size, decode_any
+    from engine.data.texts import MIN_CHARACTERS, decode_any, read_text
 
-    size = where.stat().st_size
-    check_size(where.name, size)
-    found = decode_any(where.name, where.read_bytes())
+    content = read_text(where)
+    found = decode_any(where.name, content)
     lines = found.text.count("\n") + (not found.text.endswith("\n") and found.characters > 0)
     facts = [_plural(found.characters, "character"), f"{len(found.alphabet):,} different", _plural(lines, "line")]
     problem = ""
@@ -153,7 +152,7 @@ def _text(path: str, where: Path) -> Preview:
     return Preview(
         path,
         "text",
-        (*facts, megabytes(size)),
+        (*facts, megabytes(len(content))),
         problem,
         broken=found.odd_bytes,
         broken_title=f"{_plural(found.odd_bytes, 'byte')} that are not UTF-8 were read as Latin-1",
@@ -193,8 +192,9 @@ def _folder(path: str, folder: Path) -> Preview:
         except Cancelled:
             raise
         except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
-            why = "not a picture" if "cannot identify" in str(error) else error
-            broken.append(f"{Path(file).relative_to(folder).as_posix()}: {why}")
+            broken.append(f"{Path(file).relative_to(folder).as_posix()}: {own.why_not(error)}")
+            if not sizes and len(broken) == min(own.MAX_FAILED, len(tried)):
+                raise DataError(own.none_readable(folder.name, broken[0])) from error
     facts = [_counted(counts), _plural(len(parts[0][0]), "class"), _most(sizes, "sizes"), _most(modes, "modes")]
     facts += [f"{len(tried):,} of them opened to look" if len(tried) < len(everything) else ""]
     others = sum(other for _, other in parts)
@@ -217,14 +217,10 @@ def _folder(path: str, folder: Path) -> Preview:
 
 def _try_picture(file: str) -> tuple[str, str]:
     """The size and mode of a picture that can be unpacked."""
-    from PIL import Image
+    from engine.data.own_images import open_picture
 
-    from engine.data.own_images import MAX_PICTURE_PIXELS
-
-    with Image.open(file) as image:
+    with open_picture(file) as image:
         found = f"{image.width:,}×{image.height:,}", image.mode
-        if image.width * image.height > MAX_PICTURE_PIXELS:
-            raise DataError(f"{found[0]} pixels are too many")
         image.draft("L", (2 * THUMBNAIL, 2 * THUMBNAIL))  # JPEGs can be unpacked at a fraction of their size
         image.load()
     return found
@@ -238,15 +234,13 @@ def _most(counts: Counter[str], what: str) -> str:
 
 
 def _npz(path: str, where: Path) -> Preview:
-    import zipfile
-
     from engine.data import own_images as own
 
     arrays = own.npz_arrays(where)
     headings, cells = _arrays({name: (shape, str(dtype)) for name, (shape, dtype) in arrays.items()})
     try:
         names = own.npz_names(where)
-        with zipfile.ZipFile(where) as archive:
+        with own.open_archive(where) as archive:
             labels = own.as_labels(where.name, names["labels"], own.read_array(archive, names["labels"]))
             shape, dtype = arrays[names["train"]]
             start = own.read_array_start(archive, names["train"], SHOWN)

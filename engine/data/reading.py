@@ -25,6 +25,7 @@ WORK, REST = 0.003, 0.001  # a watched reader rests now and then, or the window 
 class _Watch(threading.local):
     progress: Progress | None = None
     found: dict[str, str] | None = None
+    last = (0, 1)  # what was reported last
     next_at = 0.0
     rest_at = 0.0
 
@@ -37,7 +38,7 @@ def watched(progress: Progress) -> Iterator[dict[str, str]]:
     """Watch what is read within on this thread; gives what the readers found worth telling, by a short name."""
     before = _watch.progress, _watch.found
     found: dict[str, str] = {}
-    _watch.progress, _watch.found, _watch.next_at = progress, found, 0.0
+    _watch.progress, _watch.found, _watch.next_at, _watch.last = progress, found, 0.0, (0, 1)
     try:
         yield found
     finally:
@@ -46,6 +47,12 @@ def watched(progress: Progress) -> Iterator[dict[str, str]]:
 
 def report(done: int, total: int) -> None:
     """Say how far a reader is, in whatever it counts: cheap enough to be called for each file or thousand rows."""
+    _watch.last = done, total
+    pulse()
+
+
+def pulse() -> None:
+    """Let the watcher stop the reading, where there is nothing new to say."""
     if _watch.progress is None:
         return
     if time.thread_time() >= _watch.rest_at:  # of its own work: what it waited for others was a rest too
@@ -53,7 +60,7 @@ def report(done: int, total: int) -> None:
         _watch.rest_at = time.thread_time() + WORK
     if (now := time.monotonic()) >= _watch.next_at:
         _watch.next_at = now + INTERVAL
-        _watch.progress(done, total)
+        _watch.progress(*_watch.last)
 
 
 def tell(facts: Iterable[tuple[str, str]]) -> None:

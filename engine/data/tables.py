@@ -18,12 +18,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from engine.data.catalogue import megabytes
 from engine.data.errors import DataError
-from engine.data.reading import AS_LATIN, Progress, odd_bytes, report, tell
+from engine.data.files import open_file, status_of
+from engine.data.reading import AS_LATIN, Progress, odd_bytes, pulse, report, tell
 
 MOST_ROWS = 20_000  # of longer tables, so many rows are drawn
 MOST_CELLS = 2_000_000  # of wide ones fewer
 MAX_COLUMNS = 1000
+MAX_ROW = 1_000_000  # bytes
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?", "."})
 _NUMERIC_SHARE = 0.9  # of the cells that are not missing: above it, the rest are taken for slips
 _REPORT_EVERY = 1000  # rows
@@ -77,8 +80,8 @@ def load_table(path: str | Path, progress: Progress | None = None) -> Table:
     """The table in a CSV or TSV file, with or without a line of headings. It is kept until two others are loaded."""
     path = Path(path).expanduser()
     try:
-        status = path.stat()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        status = status_of(path)
+    except OSError as error:
         raise DataError(f"there is no table {str(path)!r}") from error
     if path.is_dir():
         raise DataError(f"{path.name} is a folder; a CSV or TSV file is wanted")
@@ -139,26 +142,50 @@ class _Found:
             self.broken.append(BrokenRow(line, why, delimiter.join(row or ())[:200]))
 
 
+class _Rows(io.BufferedReader):
+    """The bytes of a table; DataError where a row has no end, which would be kept in memory whole."""
+
+    def __init__(self, file: io.BufferedReader, name: str) -> None:
+        super().__init__(file.detach())
+        self.rows = 0  # that were read of it
+        self._name = name
+        self._before, self._bytes = 0, 0
+
+    def read1(self, size: int = -1) -> bytes:
+        if self.rows != self._before:
+            self._before, self._bytes = self.rows, 0
+        if self._bytes > MAX_ROW:
+            raise DataError(
+                f"{self._name} has a row of more than {megabytes(MAX_ROW)} after row {self.rows:,}; "
+                "check its line ends and quotes, or that it is a table"
+            )
+        piece = super().read1(size)
+        self._bytes += len(piece)
+        return piece
+
+
 def _read(path: Path, size: int, progress: Progress) -> Table:
     found = _Found()
     odd = odd_bytes()
     try:
-        with path.open("rb") as raw:
+        with _Rows(open_file(path), path.name) as raw:
             delimiter = delimiter_of(check_text(path, raw.read(65_536)))
             raw.seek(0)
             lines = io.TextIOWrapper(raw, encoding="utf-8-sig", errors=AS_LATIN, newline="")
-            for count, (line, height, row) in enumerate(_rows(lines, delimiter)):
+            for count, (line, height, row) in enumerate(_rows(lines, raw, delimiter)):
                 if count % _REPORT_EVERY == 0:
                     progress(raw.tell(), size)
                 if not found.add(line, row, delimiter):
                     found.add_broken(line, height, row, delimiter)
+                if found.width > MAX_COLUMNS:
+                    raise DataError(f"{path.name} has {found.width:,} columns; at most {MAX_COLUMNS:,} can be loaded")
     except OSError as error:
         raise DataError(f"{path.name} cannot be read: {error.strerror or error}") from error
     progress(size, size)
     return _table(path.name, found, odd_bytes() - odd)
 
 
-def _rows(lines: io.TextIOWrapper, delimiter: str) -> Iterator[tuple[int, int, list[str] | None]]:
+def _rows(lines: io.TextIOWrapper, raw: _Rows, delimiter: str) -> Iterator[tuple[int, int, list[str] | None]]:
     """Each row with its first line and the number of lines it takes; None where its quotes are wrong."""
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     while True:
@@ -169,6 +196,7 @@ def _rows(lines: io.TextIOWrapper, delimiter: str) -> Iterator[tuple[int, int, l
             return
         except csv.Error:
             row = None
+        raw.rows += 1
         if row != []:  # an empty line is no row
             yield before + 1, reader.line_num - before, row
 
@@ -198,8 +226,6 @@ def _table(name: str, found: _Found, odd: int) -> Table:
             if found.first
             else f"{name} has no row that can be read; a line of headings and at least two rows are wanted"
         )
-    if len(names) > MAX_COLUMNS:
-        raise DataError(f"{name} has {len(names):,} columns; at most {MAX_COLUMNS:,} can be loaded")
     notes: list[str] = []
     facts: list[tuple[str, str]] = []
     if len(rows) < total:
@@ -219,6 +245,7 @@ def _table(name: str, found: _Found, odd: int) -> Table:
     numbers: dict[str, npt.NDArray[np.float64]] = {}
     texts: dict[str, tuple[str, ...]] = {}
     for column, cells in zip(names, zip(*rows, strict=True), strict=True):
+        pulse()
         values = [_number(cell) for cell in cells]
         words = [cell for cell, value in zip(cells, values, strict=True) if math.isnan(value)]
         slips = [cell for cell in words if cell.lower() not in MISSING]

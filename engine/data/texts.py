@@ -12,11 +12,12 @@ from pathlib import Path
 from engine.data.catalogue import CATALOGUE, find_files, megabytes
 from engine.data.columns import split_name
 from engine.data.errors import DataError
+from engine.data.files import PIECE, open_file, size_of, status_of
 from engine.data.reading import AS_LATIN, odd_bytes, report, tell
 
 MIN_CHARACTERS = 500
 MAX_BYTES = 50_000_000
-PIECE = 1 << 20  # bytes decoded at a time
+MAX_ALPHABET = 4096  # characters that a network can tell apart: its first and last layers have a row for each
 _CONTROL = re.compile("[\\x00-\\x08\\x0b\\x0e-\\x1f]")  # all but tab, newline and form feed
 
 
@@ -45,8 +46,8 @@ def load_text(name: str) -> str:
     else:
         path = Path(split_name(name)[0]).expanduser()
     try:
-        status = path.stat()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        status = status_of(path)
+    except OSError as error:
         raise DataError(f"there is no text {name!r}; known are bundled and tinyshakespeare") from error
     text = _read(path, status.st_mtime_ns, status.st_size)
     tell(text.facts())
@@ -61,16 +62,21 @@ def _bundled() -> str:
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, _changed: int, size: int) -> Text:
+def _read(path: Path, _changed: int, _size: int) -> Text:
     """The text in a file. When it was changed, and its size, are there so that an edited file is read again."""
     if path.is_dir():
         raise DataError(f"{path.name} is a folder; a text file is wanted")
-    check_size(path.name, size)
     try:
-        content = path.read_bytes()
+        return decode(path.name, read_text(path))
     except OSError as error:
         raise DataError(f"{path.name} cannot be read: {error.strerror}") from error
-    return decode(path.name, content)
+
+
+def read_text(path: Path) -> bytes:
+    """What stands in a file of a size that can be learned from."""
+    with open_file(path) as file:
+        check_size(path.name, size_of(file))  # as it is now: it may have grown
+        return file.read()
 
 
 def check_size(name: str, size: int) -> None:
@@ -109,4 +115,9 @@ def decode_any(name: str, content: bytes) -> Text:
         pieces.append(piece)
         characters += len(piece)
         alphabet |= set(piece)
+        if len(alphabet) > MAX_ALPHABET:
+            raise DataError(
+                f"{name} has more than {MAX_ALPHABET:,} different characters; at most {MAX_ALPHABET:,} can be learned: "
+                "choose a text in one language, or replace its rare characters"
+            )
     return Text("".join(pieces), characters, frozenset(alphabet), odd_bytes() - before)
