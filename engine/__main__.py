@@ -10,6 +10,17 @@ from typing import Any
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit status: 0 done, 1 a check or proof failed, 2 wrong input."""
     options = _parser().parse_args(arguments)
+    from engine.interruption import Interrupted, interruptible
+
+    try:
+        with interruptible():
+            return _carry_out(options)
+    except (Interrupted, KeyboardInterrupt):
+        print("engine: interrupted", file=sys.stderr)
+        return 130
+
+
+def _carry_out(options: argparse.Namespace) -> int:
     from engine import headless  # torch only now: --help answers at once
 
     commands: dict[str, Any] = {
@@ -26,9 +37,6 @@ def main(arguments: list[str] | None = None) -> int:
     except headless.WrongInput as error:
         print(f"engine: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("engine: interrupted", file=sys.stderr)
-        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,4 +91,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from engine.interruption import leave
+
+    sys.exit(leave(main()))

@@ -16,6 +16,7 @@ from engine.device import threads_for
 from engine.discovery import CHAPTERS
 from engine.hyperparameters import Value, hyperparameters_of, make_params, values_of
 from engine.inside import Inside
+from engine.interruption import LEAVING
 from engine.lab import Lab, Metrics, advance, descriptions_of, hyperparameters, mosaic, start, views_of
 from engine.messages import RunSpec
 from engine.views import Curves
@@ -46,7 +47,7 @@ def check_lab(lab_class: type[Lab], lab_id: str) -> Iterator[Finding]:
     for what, check in CHECKS.items():
         try:
             check(lab_class, lab_id)
-        except Exception as error:
+        except (Exception, *LEAVING) as error:
             yield Finding(what, f"{type(error).__name__}: {error}".splitlines()[0])
         else:
             yield Finding(what, "")

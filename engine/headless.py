@@ -20,7 +20,9 @@ from engine import checkpoint, device, marks
 from engine.check import check_lab
 from engine.data import DataError
 from engine.discovery import Card, UnknownLab, catalogue, find_card, load_lab
+from engine.error_text import place_of, told
 from engine.hyperparameters import HyperparameterError, Value, make_params, parse_settings, values_of
+from engine.interruption import LEAVING
 from engine.lab import Lab, LabError, Metrics, Proof, advance, hyperparameters, start
 from engine.messages import Mark, RunSpec, Series
 from engine.metrics import columns_of, first_not_finite
@@ -53,6 +55,8 @@ def _plainly() -> Iterator[None]:
         raise WrongInput(str(error)) from error
     except OSError as error:
         raise WrongInput(f"{error.filename or 'file'}: {error.strerror or error}") from error
+    except LEAVING as error:  # a lab raised it; Ctrl+C raises Interrupted
+        raise WrongInput(f"{place_of(error)}: {told(error)}") from error
 
 
 def list_labs(options: Namespace) -> int:

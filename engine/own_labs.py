@@ -22,6 +22,8 @@ from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING
 
+from engine.error_text import told
+from engine.interruption import Interrupted
 from engine.lab_cards import Card, read_whole, title_node
 
 if TYPE_CHECKING:
@@ -204,11 +206,13 @@ def _class_of(card: Card, import_it: Callable[[], object]) -> type[Lab]:
 
     try:
         module = import_it()
-    except (Exception, SystemExit) as error:
+    except Interrupted:
+        raise
+    except BaseException as error:  # SystemExit and the like are the file's errors, too
         line = next(iter(_lines(card.path, error)), 0)
-        what = error.msg if isinstance(error, SyntaxError) else str(error).strip()
         at = f"{card.path.name}, line {line}" if line else card.path.name
-        raise BrokenLab(f"{at}: {type(error).__name__}: {what}".splitlines()[0]) from error
+        what = f"{type(error).__name__}: {error.msg}" if isinstance(error, SyntaxError) else told(error)
+        raise BrokenLab(f"{at}: {what}".splitlines()[0]) from error
     if card.problem:
         raise BrokenLab(f"{card.path.name}: {card.problem}")
     found = getattr(module, card.class_name, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections import deque
@@ -469,7 +470,9 @@ class Run:
         return [*events, Paused(self.number, step)]
 
     def status(self, now: float) -> Status:
-        epoch = self.lab.step_count / self.lab.steps_per_epoch if self.lab.steps_per_epoch else None
+        epoch = None
+        with contextlib.suppress(TypeError, ValueError, ArithmeticError):  # a lab of one's own may set anything
+            epoch = self.lab.step_count / float(self.lab.steps_per_epoch) if self.lab.steps_per_epoch else None
         return Status(
             self.number,
             self.lab.step_count,

@@ -83,6 +83,7 @@ class Session:
         self._tied: list[lockstep.Lockstep] = []  # the runs that advance together
         self._limits: Any = {"threads": threads, "memory": memory}
         self.devices: dict[str, str] = {}  # once torch is loaded: what this machine computes on, the fastest first
+        self.why_dead = ""  # a sentence, once the thread has ended by itself
         self._status_at = 0.0
         self._void: set[int] = set()  # runs that are to be closed as soon as the thread gets there; 0 is all of them
         # daemon, so that an interpreter that exits without quit() reaches atexit; quit() joins in any case
@@ -130,10 +131,21 @@ class Session:
     # ------------------------------------------------------------------------------------- on the thread
 
     def _main(self) -> None:
-        import engine.run  # noqa: F401  torch is loaded here, on the worker, while the window already stands
-        from engine import device
+        try:
+            import engine.run  # noqa: F401  torch is loaded here, on the worker, while the window already stands
+            from engine import device
 
-        self.devices = {name: device.describe(name) for name in device.available()}
+            self.devices = {name: device.describe(name) for name in device.available()}
+        except BaseException as error:
+            self.why_dead = f"PyTorch could not be loaded: {_line(error)}. Check your installation."
+            raise
+        try:
+            self._serve()
+        except BaseException as error:
+            self.why_dead = f"The engine stopped because of an error of its own: {_line(error)}."
+            raise
+
+    def _serve(self) -> None:
         while True:
             try:
                 command = self._inbox.get(timeout=self._patience())
@@ -186,7 +198,7 @@ class Session:
                 first.work(TURN, lambda: not busy())
             else:
                 together.work(TURN, lambda: not busy())
-        except Exception as error:
+        except BaseException as error:  # a lab may raise SystemExit, too: it is its error
             culprit = together.take_culprit() or first
             self._fail(culprit.number, "step", error, culprit)
             self._halt(culprit)
@@ -207,7 +219,7 @@ class Session:
         run.applied = []
         try:
             batch, diverged = run.flush(time.perf_counter(), force=force)
-        except Exception as error:
+        except BaseException as error:
             self._fail(run.number, "step", error, run)
             self._halt(run)
             return
@@ -232,7 +244,7 @@ class Session:
     def _render_one(self, run: Run, name: str) -> Frame | None:
         try:
             return run.watcher.render(name)
-        except Exception as error:
+        except BaseException as error:
             self._fail(run.number, f"view {name}", error, run)
             return None
 
@@ -257,7 +269,7 @@ class Session:
                 self._branch(command)
             elif run is not None:  # a run closed meanwhile: what is said to it is void
                 self._say(command, run)
-        except Exception as error:
+        except BaseException as error:
             together = self._with(run) if run is not None else None
             culprit = together.take_culprit() if together is not None else None
             if together is not None and (culprit or isinstance(command, StepOnce | MicroStep | Pause)):
@@ -436,7 +448,9 @@ class Session:
         text, needs = export(run, command.what, command.path)
         self._post(Exported(run.number, run.lab.step_count, command.what, command.path, text, needs))
 
-    def _fail(self, number: int, what: str, error: Exception, run: Run | None, command: Command | None = None) -> None:
+    def _fail(
+        self, number: int, what: str, error: BaseException, run: Run | None, command: Command | None = None
+    ) -> None:
         from engine.faults import explain
 
         summary, expected = explain(error, run.lab if run else None)
@@ -447,6 +461,12 @@ class Session:
         with contextlib.suppress(AttributeError):
             error.__traceback__ = None
         self._post(Failed(number, what, summary, trace, step, spec, expected, getattr(command, "path", None)))
+
+
+def _line(error: BaseException) -> str:
+    """The error on one line, without its full stop."""
+    text = " ".join(str(error).split()).rstrip(".")
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _what(command: Command) -> str:

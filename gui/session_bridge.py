@@ -255,13 +255,30 @@ class SessionBridge(QObject):
 
     def _poll(self) -> None:
         begin = time.monotonic()
+        pause = IDLE_MS
+        try:
+            pause = self._look_for_news(begin)
+        finally:  # whatever was raised: the window must not go still while training goes on
+            # the timer must leave room for painting and input, however long the handling took
+            spent = (time.monotonic() - begin) * 1000
+            if self._session is not None and not self._timer.isActive():
+                self._timer.start(round(max(pause - spent, spent, 4)))
+
+    def _look_for_news(self, begin: float) -> int:
+        """Hand on what happened; returns in how many milliseconds to look again."""
         session = self._session
         if session is None:
-            return
-        news: News = session.news()
-        if not session.alive:
+            return IDLE_MS
+        dead = not session.alive  # before the news: what it said last is among them
+        self._take(session, session.news(), begin)
+        if dead:
             self._session_died()
-            return
+        playing = any(state.playing for state in self._runs.values())
+        awake = playing or begin < self._awake_until
+        building = not self.devices or any(not state.built for state in self._runs.values())
+        return TRAINING_MS if playing or building else STANDING_MS if awake else IDLE_MS
+
+    def _take(self, session: Session, news: News, begin: float) -> None:
         if session.devices and not self.devices:
             self.devices = dict(session.devices)
             self.loaded.emit()
@@ -271,14 +288,6 @@ class SessionBridge(QObject):
         for run, state in list(self._runs.items()):
             if state.views and begin - state.looked >= LOOK_SECONDS:
                 self._look(run, state, begin)
-        playing = any(state.playing for state in self._runs.values())
-        awake = playing or begin < self._awake_until
-        building = not self.devices or any(not state.built for state in self._runs.values())
-        pause = TRAINING_MS if playing or building else STANDING_MS if awake else IDLE_MS
-        # the timer must leave room for painting and input, however long the handling took
-        spent = (time.monotonic() - begin) * 1000
-        if self._session is not None and not self._timer.isActive():
-            self._timer.start(round(max(pause - spent, spent, 4)))
 
     def _look(self, run: int, state: _Run, now: float) -> None:
         drawn = {name: seconds for name, seconds in (state.drawn() if state.drawn else {}).items() if seconds > 0}
@@ -341,8 +350,8 @@ class SessionBridge(QObject):
 
     def _session_died(self) -> None:
         """The thread ended by itself: torch cannot be imported, most likely. Nothing can run any more."""
-        self._session = None
-        summary = "The engine stopped. Is PyTorch installed soundly? The terminal shows what it said."
+        session, self._session = self._session, None
+        summary = (session.why_dead if session else "") or "The engine stopped; the terminal shows why."
         for run, state in list(self._runs.items()):
             state.playing = False
             self.happened.emit(Failed(run, "open", summary, "", 0, state.spec, expected=True))

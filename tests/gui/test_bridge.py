@@ -17,6 +17,7 @@ from engine.messages import (
     Failed,
     Frame,
     LabInfo,
+    Log,
     Look,
     MetricBatch,
     News,
@@ -40,6 +41,7 @@ class ScriptedSession:
         self.sent: list[Command] = []
         self.next = News()
         self.alive = True
+        self.why_dead = ""
         self.quits = 0
         self.memory = 0
         self.devices = {"cpu": "CPU: 2 cores"}
@@ -204,13 +206,34 @@ def test_memory_for_rewinding_is_shared_by_frames_and_snapshots(bridge: SessionB
 
 def test_a_session_that_ends_by_itself_is_reported(bridge: SessionBridge, qtbot: QtBot) -> None:
     run = bridge.open(RunSpec("some"))
-    session_of(bridge).alive = False
-    with qtbot.waitSignal(bridge.happened) as heard:
-        pass
-    failed = heard.args[0]
+    session = session_of(bridge)
+    heard: list[object] = []
+    bridge.happened.connect(heard.append)
+    session.alive, session.why_dead = False, "PyTorch could not be loaded: ImportError: no. Check your installation."
+    session.next = News((Log(run, "the last word"),))
+    qtbot.waitUntil(lambda: len(heard) == 2)
+    assert heard[0] == Log(run, "the last word")
+    failed = heard[1]
     assert isinstance(failed, Failed)
     assert (failed.run, failed.what, failed.expected) == (run, "open", True)
-    assert "PyTorch" in failed.summary
+    assert failed.summary == session.why_dead
+
+
+def test_whatever_is_raised_while_polling_the_next_look_comes(bridge: SessionBridge, qtbot: QtBot) -> None:
+    run = bridge.open(RunSpec("some"))
+    session, news, heard = session_of(bridge), session_of(bridge).news, []
+
+    def interrupted() -> News:
+        session.news = news  # type: ignore[method-assign]
+        raise RuntimeError("in the middle of a look")
+
+    bridge.happened.connect(heard.append)
+    session.news = interrupted  # type: ignore[method-assign]
+    with qtbot.captureExceptions() as raised:
+        qtbot.waitUntil(lambda: session.news == news)
+    assert len(raised) == 1
+    session.next = News((Playing(run, 1),))
+    qtbot.waitUntil(lambda: len(heard) == 1)
 
 
 def test_messages_are_frozen() -> None:

@@ -136,7 +136,11 @@ def test_a_view_of_the_wrong_shape_is_a_fault_of_that_view_alone(
             ["Start with the defaults", "Copy"],
         ),
         (RuntimeError("mat1 and mat2"), "RuntimeError: mat1 and mat2", ["Start with the defaults", "Details", "Copy"]),
-        (MemoryError(), "MemoryError: no message", ["Start with the defaults", "Details", "Copy"]),
+        (
+            MemoryError(),
+            "Out of memory. Choose a smaller batch or network, or compute on the CPU.",
+            ["Start with the defaults", "Details", "Copy"],
+        ),
     ],
 )
 def test_a_lab_whose_build_raises_says_so_and_can_be_tried_again(
