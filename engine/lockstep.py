@@ -32,6 +32,8 @@ class Lockstep:
     def play(self, on: bool) -> None:
         """Let all train, or stand still."""
         for run in self.runs:
+            if on and not run.playing:
+                run.start_clock()
             run.playing = on
 
     def wait(self) -> float:
@@ -45,15 +47,21 @@ class Lockstep:
         stale = [run for run in self.runs if run.watcher.stale()]
         return [min(stale, key=lambda run: run.watcher.accrue(now))] if stale and self.playing else stale
 
-    def rest(self, now: float) -> float:
-        """Seconds until a view may be rendered; infinite where all are fresh."""
-        return min((run.watcher.wait(now) for run in self._deciding(now)), default=math.inf)
+    def owed(self) -> bool:
+        """Whether a gesture still waits to be answered by a view."""
+        return any(run.watcher.owed() is not None for run in self.runs)
 
-    def due(self, now: float) -> tuple[str, list[Run]] | None:
+    def rest(self, now: float, idle: bool = False) -> float:
+        """Seconds until a view may be rendered; infinite where all are fresh."""
+        if self.owed():
+            return 0.0
+        return min((run.watcher.wait(now, idle) for run in self._deciding(now)), default=math.inf)
+
+    def due(self, now: float, idle: bool = False) -> tuple[str, list[Run]] | None:
         """The view to render next, and in which runs: in all of them at one step, or what differs might be their age.
-        Where it takes more slices in some, those finish theirs first."""
-        for run in self._deciding(now):
-            if (name := run.watcher.next_due(now)) is not None:
+        Where it takes more slices in some, those finish theirs first. `idle`: the worker has nothing else to do."""
+        for run in [run for run in self.runs if run.watcher.owed() is not None] or self._deciding(now):
+            if (name := run.watcher.next_due(now, idle)) is not None:
                 runs = [each for each in self.runs if name in each.watcher.stale()]
                 return name, [each for each in runs if each.watcher.half(name)] or runs
         return None
@@ -88,19 +96,21 @@ class Lockstep:
         """Train for about so long, in bursts of equally many steps. Commands are looked at only where all are level."""
         self.level()
         begun = time.perf_counter()
-        if self.runs[0].speed:
-            for run in self.runs:
-                run.pace(begun)
-            self._burst = 1
+        paced = bool(self.runs[0].speed)
+        left = self.runs[0].due(begun) if paced else 0
         while True:
-            target, at = self._most() + self._burst, time.perf_counter()
+            steps = min(self._burst, left) if paced else self._burst
+            target, at = self._most() + steps, time.perf_counter()
             self._each(lambda run, target=target: run.reach(target))  # type: ignore[misc]
+            for run in self.runs:
+                run.paced(steps)
+            left -= steps
             now = time.perf_counter()
             if now - at > seconds / 2:
                 self._burst = max(1, self._burst // 2)
             elif (now - at) * 4 < seconds:
                 self._burst = min(self._burst * 2, LONGEST_BURST)
-            if self.runs[0].speed or now - begun >= seconds or interrupted():
+            if (paced and left <= 0) or now - begun >= seconds or interrupted():
                 return
 
     def finish_step(self) -> None:

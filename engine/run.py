@@ -48,6 +48,9 @@ RECENT = 64  # batches of metrics that are remembered: whoever asks for a checkp
 SNAPSHOT_SHARE = 0.01  # of the time may go into snapshots to go back to
 SNAPSHOT_INTERVAL = 1.0
 MEMORY = 256 << 20  # bytes of snapshots to branch from
+GATHERED = 0.005  # seconds: at a pace of many steps a second those that fall due meanwhile are done at one go
+BACKLOG = 0.25  # seconds of steps that are made up for at most where the pace was not kept
+PROBE_SEED = 2  # of the numbers that probes draw
 
 
 class Run:
@@ -92,6 +95,7 @@ class Run:
         self._script = list(script)  # what is to change it as it did before
         self.applied: list[Event] = []  # changes that took effect within a step; the session sends and empties it
         self._next_step_at = 0.0
+        self._probe_rng: tuple[torch.Tensor, torch.Tensor | None] | None = None
         self._burst = 1
         self._metrics: list[tuple[int, Metrics]] = []
         self._flushed_at = 0.0
@@ -115,13 +119,31 @@ class Run:
         return Opened(self.number, self.spec, self.info, self.lab.step_count, facts, tuple(self.marks))
 
     def wait(self) -> float:
-        """Seconds until the next step is due at the chosen speed."""
-        return max(0.0, self._next_step_at - time.perf_counter()) if self.speed else 0.0
+        """Seconds until training is to go on at the chosen speed."""
+        if not self.speed or self._stepping is not None:
+            return 0.0
+        return max(0.0, self._next_step_at + max(0.0, GATHERED - 1 / self.speed) - time.perf_counter())
 
-    def pace(self, now: float) -> None:
-        """A step is done at the chosen speed: when the next one is due."""
+    def set_speed(self, speed: float | None) -> None:
+        """So many steps a second from now on, at most; None is as fast as it goes."""
+        self.speed = speed
+        self.start_clock()
+
+    def start_clock(self) -> None:
+        """The next step is due now: training begins, or has another speed."""
+        self._next_step_at = time.perf_counter()
+        self._rate.begin()
+
+    def due(self, now: float) -> int:
+        """How many steps the chosen speed asks for by now."""
+        assert self.speed
+        self._next_step_at = max(self._next_step_at, now - BACKLOG)
+        return max(1, int((now - self._next_step_at) * self.speed) + 1)
+
+    def paced(self, steps: int) -> None:
+        """So many steps were done at the chosen speed: when the next one is due."""
         if self.speed:
-            self._next_step_at = max(self._next_step_at + 1 / self.speed, now - 0.1)
+            self._next_step_at += steps / self.speed
 
     def reach(self, step: int) -> None:
         """Train until so many steps are done, without a look at the queue."""
@@ -145,13 +167,21 @@ class Run:
         before, at = self.lab.step_count, time.perf_counter()
         try:
             if self.speed:
-                self.pace(at)
-                self._finish_step(interrupted)
+                self._work_at_pace(seconds, at, interrupted)
             else:
                 self._work_freely(seconds, at, interrupted)
         finally:
             self._leave()
             self._rate.add(self.lab.step_count - before)
+
+    def _work_at_pace(self, seconds: float, begun: float, interrupted: Callable[[], bool]) -> None:
+        """The steps that are due, as many as there is time for."""
+        for _ in range(self.due(begun)):
+            if not self._finish_step(interrupted):
+                return
+            self.paced(1)
+            if time.perf_counter() - begun >= seconds or interrupted():
+                return
 
     def _work_freely(self, seconds: float, begun: float, interrupted: Callable[[], bool]) -> None:
         """Bursts of steps that double until one takes a good part of the turn. Only a step on its own looks at the
@@ -320,7 +350,7 @@ class Run:
 
     def _apply(self, command: Set, view_only: bool) -> Event:
         old, new = marks.set_value(self.lab, command.name, command.value)
-        self.watcher.changed()
+        self.watcher.answer() if view_only else self.watcher.changed()
         text = f"{command.name} = {new}"
         mark = None if view_only else self._mark(Mark(0, "set", command.name, text, old, new))
         return Changed(self.number, self.lab.step_count, command.name, old, new, view_only, mark)
@@ -336,11 +366,11 @@ class Run:
         if handler is None:
             raise LabError(f"{view.description.title} takes no such gesture")
         if not command.edit:
-            with no_trace(self.lab):
-                handler(self.lab, command.gesture)
-            self.watcher.changed(restart=True)
+            self._probe(lambda: handler(self.lab, command.gesture))
+            self.watcher.answer(command.view)
             return []
         self._between_steps(lambda: handler(self.lab, command.gesture))
+        self.watcher.answer(command.view)
         mark = self._mark(Mark(0, "edit", command.view, view.description.title, gesture=command.gesture))
         return self._take_applied(Edited(self.number, mark.step, mark.text, mark))
 
@@ -348,13 +378,25 @@ class Run:
         """Press a button."""
         action = actions_of(self.lab)[command.action]
         if action.probe:
-            with no_trace(self.lab):
-                action.method(self.lab)
-            self.watcher.changed(restart=True)
+            self._probe(lambda: action.method(self.lab))
+            self.watcher.answer()
             return []
         self._between_steps(lambda: action.method(self.lab))
+        self.watcher.answer()
         mark = self._mark(Mark(0, "action", command.action, action.title))
         return self._take_applied(Edited(self.number, mark.step, mark.text, mark))
+
+    def _probe(self, probe: Callable[[], Any]) -> None:
+        """Change what is shown, with random numbers of its own: other ones each time, and none of the training's."""
+        with no_trace(self.lab):
+            if self._probe_rng is None:
+                torch.manual_seed(PROBE_SEED)
+            else:
+                set_rng_state(self._probe_rng, self.lab.device)
+            try:
+                probe()
+            finally:
+                self._probe_rng = rng_state(self.lab.device)
 
     def _between_steps(self, change: Callable[[], Any]) -> None:
         self.finish_step()

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
 TURN = 0.006  # seconds of training between two looks at the queue
 STATUS_INTERVAL = 0.1
 READING_INTERVAL = 0.1
+PATIENCE = 0.1  # seconds that training waits at most, where one gesture follows the other, until it goes on a little
 
 
 class Session:
@@ -85,6 +86,8 @@ class Session:
         self.devices: dict[str, str] = {}  # once torch is loaded: what this machine computes on, the fastest first
         self.why_dead = ""  # a sentence, once the thread has ended by itself
         self._status_at = 0.0
+        self._trained_at = 0.0
+        self._last = 0  # the run that trained last, as the others are next where a command came meanwhile
         self._void: set[int] = set()  # runs that are to be closed as soon as the thread gets there; 0 is all of them
         # daemon, so that an interpreter that exits without quit() reaches atexit; quit() joins in any case
         self._thread = threading.Thread(target=self._main, name="deepscope-session", daemon=True)
@@ -167,21 +170,38 @@ class Session:
         """How long to wait for a command: not at all while there is work, for ever when there is none."""
         if not self._inbox.empty():
             return 0.0
-        now = time.perf_counter()
+        now, idle = time.perf_counter(), self._idle()
         waits = [self._with(run).wait() for run in self._runs.values() if run.playing]
-        waits += [together.rest(now) for run in self._runs.values() if (together := self._with(run)).runs[0] is run]
+        waits += [together.rest(now, idle) for together in self._groups()]
         shortest = min(waits, default=math.inf)
         return None if shortest == math.inf else shortest
 
+    def _idle(self) -> bool:
+        """Whether all that trains is ahead of its pace: the time until the next step belongs to watching."""
+        return all(self._with(run).wait() > 0 for run in self._runs.values() if run.playing)
+
+    def _groups(self) -> list[lockstep.Lockstep]:
+        """The runs, those together that advance together."""
+        groups = [self._with(run) for run in self._runs.values()]
+        return [group for group, run in zip(groups, self._runs.values(), strict=True) if group.runs[0] is run]
+
     def _turn(self) -> None:
-        for run in list(self._runs.values()):
-            together = self._with(run)
-            if run is not together.runs[0]:
-                continue
+        groups = self._groups()
+        for together in groups:
+            while together.owed() and self._inbox.empty():  # what the viewer did is answered before anything else
+                self._render_next(together)
+        owing = any(together.owed() for together in groups)
+        if owing and time.perf_counter() - self._trained_at < PATIENCE:
+            return
+        groups.sort(key=lambda together: together.runs[0].number <= self._last)
+        for together in groups:
             begun = time.perf_counter()
             if together.playing and together.wait() <= 0:
                 self._train(together)
+                self._trained_at, self._last = time.perf_counter(), together.runs[0].number
             self._render(together, max(TURN, time.perf_counter() - begun))
+            if not self._inbox.empty():
+                break
         self._report_status()
 
     def _with(self, run: Run) -> lockstep.Lockstep:
@@ -231,15 +251,23 @@ class Session:
             self._halt(run)
 
     def _render(self, together: lockstep.Lockstep, seconds: float) -> None:
-        """Render what is due, for at most about as long as was trained: first pictures do not count the budget."""
+        """Render what is due, for at most about as long as was trained: first pictures do not count the budget. Time
+        that the pace leaves idle belongs to watching, until a step is due."""
         until = time.perf_counter() + seconds
-        while (due := together.due(time.perf_counter())) is not None:
-            name, runs = due
-            frames = [self._render_one(run, name) for run in runs]
-            with self._lock:
-                self._frames.update({(frame.run, name): frame for frame in frames if frame is not None})
+        while self._render_next(together):
             if time.perf_counter() >= until or not self._inbox.empty():
                 return
+
+    def _render_next(self, together: lockstep.Lockstep) -> bool:
+        """Render one slice of the view whose turn it is; False where there is none."""
+        due = together.due(time.perf_counter(), self._idle())
+        if due is None:
+            return False
+        name, runs = due
+        frames = [self._render_one(run, name) for run in runs]
+        with self._lock:
+            self._frames.update({(frame.run, name): frame for frame in frames if frame is not None})
+        return True
 
     def _render_one(self, run: Run, name: str) -> Frame | None:
         try:
@@ -385,7 +413,7 @@ class Session:
                 run.watcher.look(views, dict(drawn))
             case Speed(steps_per_second=speed):
                 for each_run in together.runs:
-                    each_run.speed = speed
+                    each_run.set_speed(speed)
             case Budget(share=share):
                 run.budget = min(1.0, max(0.01, share))
             case Save():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FRAME_INTERVAL = 1 / 30  # while training no view is drawn more often: drawing takes the interpreter from the steps
 FAILED_INTERVAL = 0.5  # seconds until a view that raised is tried again
 SHARE_WINDOW = 2.0  # seconds over which the share spent watching is told
-MOST_DEBT = 0.1  # seconds: what first pictures cost beyond that is forgiven, or the rest would stand still for long
+MOST_DEBT = 0.05  # seconds: what first pictures and gestures cost beyond that is forgiven, or views would stand still
 
 
 class Watcher:
@@ -27,7 +27,8 @@ class Watcher:
     Time to watch accrues at the budget's share of real time, and each rendering, and what the window spends on drawing
     it, is paid from it. Who comes next is decided as in fair queueing: the view that has had the least time, weighed,
     so that a cheap view stays fluent beside a costly one, and nothing of the budget is wasted. A view never seen
-    is rendered on credit: nobody should look at an empty panel.
+    is rendered on credit: nobody should look at an empty panel. What the viewer does is answered first: after a gesture
+    all visible views are owed, and rendered whatever the budget says, which is paid off afterwards.
     """
 
     def __init__(self, run: Run) -> None:
@@ -36,7 +37,10 @@ class Watcher:
         self._version = 0
         self._shown: dict[str, int] = {}  # the version that each view was last rendered at
         self._next: dict[str, float] = {}  # when a view may be rendered again
-        self._had: dict[str, float] = {}  # the weighed time that each view has had
+        self._had: dict[str, float] = {}  # the weighed time that each view has had since others came into sight
+        self._owed: dict[str, int] = {}  # views to be rendered at once, and the version that a gesture made
+        self._poked = ""  # the view of the latest gesture
+        self._gesture = 0  # the version that the latest gesture made
         self._slices: dict[str, tuple[Generator[None, None, Payload], int]] = {}
         self._cost: dict[str, float] = {}
         self._spent: list[tuple[float, float]] = []
@@ -51,42 +55,64 @@ class Watcher:
             self._next.clear()
             self._credit = max(self._credit, 0.0)
 
+    def answer(self, view: str = "") -> None:
+        """The viewer changed something, by a gesture in `view` or elsewhere: all visible views are owed.
+
+        What an earlier gesture still owes is finished first: in a long drag a costly view would otherwise never be.
+        """
+        self._version += 1
+        self._gesture, self._poked = self._version, view
+        for name in self.visible:
+            if name not in self._owed:
+                self._slices.pop(name, None)
+                self._owed[name] = self._version
+
+    def owed(self) -> str | None:
+        """The view to render first: of those owed longest the one of the gesture, then the cheapest."""
+
+        def rank(name: str) -> tuple[int, bool, float]:
+            return self._owed[name], name != self._poked, self._cost.get(name, 0.0)
+
+        return min(self._owed, key=rank, default=None)
+
     def look(self, views: tuple[str, ...], drawn: dict[str, float]) -> None:
         """Which views are visible, and what the window spent on drawing them since last time."""
         known = views_of(self.run.lab)
+        views = tuple(name for name in views if name in known)
         fresh = set(views) - set(self.visible)
-        self.visible = tuple(name for name in views if name in known)
-        level = min((self._had[name] for name in self.visible if name in self._had), default=0.0)
+        if views != self.visible:
+            self.visible = views
+            self._had = dict.fromkeys(self.visible, 0.0)  # all start level, those that were enlarged alone included
+            self._owed = {name: version for name, version in self._owed.items() if name in self.visible}
         for name in fresh:
             self._shown.pop(name, None)
-            self._had[name] = max(level, self._had.get(name, 0.0))
         for name in set(self._slices) - set(self.visible):
             del self._slices[name]
         now = time.perf_counter()
         for name, seconds in drawn.items():
             self._pay(name, now, seconds)
 
-    def wait(self, now: float) -> float:
-        """Seconds until a visible view may be rendered; infinite where all are fresh."""
+    def wait(self, now: float, idle: bool = False) -> float:
+        """Seconds until a visible view may be rendered; infinite where all are fresh. `idle` as for next_due."""
         stale = self.stale()
         if not stale:
             return math.inf
-        if not self.run.playing:
+        if not self.run.playing or self._owed:
             return 0.0
         self.accrue(now)
-        until = max(0.0, -self._credit / self.run.budget)
+        until = 0.0 if idle else max(0.0, -self._credit / self.run.budget)
         return min(max(0.0 if self._unseen(name) else until, self._next.get(name, 0.0) - now, 0.0) for name in stale)
 
-    def next_due(self, now: float) -> str | None:
-        """The view to render next, if one may be rendered now."""
+    def next_due(self, now: float, idle: bool = False) -> str | None:
+        """The view to render next, if one may be rendered now; when the worker is `idle`, the budget does not count."""
+        if (owed := self.owed()) is not None:
+            return owed
         stale = self.stale()
         if not self.run.playing:
             # cheap views first; what takes long follows in slices
             return min(stale, key=lambda name: (name in self._slices, self._cost.get(name, 0.0)), default=None)
-        self.accrue(now)
-        ready = [
-            name for name in stale if self._next.get(name, 0.0) <= now and (self._credit >= 0 or self._unseen(name))
-        ]
+        affordable = self.accrue(now) >= 0 or idle
+        ready = [name for name in stale if self._next.get(name, 0.0) <= now and (affordable or self._unseen(name))]
         # what nobody has seen yet comes first; training meanwhile gets as much time (Session._render)
         return min(ready, key=lambda name: (not self._unseen(name), self._had.get(name, 0.0)), default=None)
 
@@ -114,30 +140,40 @@ class Watcher:
         if slices is None:
             slices = rendering(self.run.lab, name)
             self._cost[name] = 0.0
-        payload = None
+        payload, owed = None, name in self._owed
         try:
             next(slices)
             self._slices[name] = (slices, version)
         except StopIteration as stop:
             payload = stop.value
-            self._shown[name] = version
+            self._show(name, version)
         except BaseException:
-            self._shown[name] = version  # a view that raises is tried again only when the run has changed
+            self._show(name, version)  # a view that raises is tried again only when the run has changed
             self._next[name] = time.perf_counter() + FAILED_INTERVAL
             raise
         now = time.perf_counter()
         self._cost[name] += now - begun
-        self._pay(name, now, now - begun)
+        self._pay(name, now, now - begun, owed=owed)
         if payload is not None:
             self._next[name] = begun + FRAME_INTERVAL
         if payload is None:
             return None
         return Frame(self.run.number, name, self.run.lab.step_count, self.run.phase, payload, self._cost[name])
 
-    def _pay(self, name: str, now: float, seconds: float) -> None:
+    def _show(self, name: str, version: int) -> None:
+        self._shown[name] = version
+        if version >= self._gesture:
+            self._owed.pop(name, None)
+        elif name in self._owed:
+            self._owed[name] = self._gesture  # another gesture came meanwhile: once more, after the others
+
+    def _pay(self, name: str, now: float, seconds: float, *, owed: bool = False) -> None:
         # weighed by the root of what a rendering costs: between equal time for all, in which a text of many slices
-        # would be half a minute old, and equal intervals, in which a cheap view would wait for the costliest
-        self._had[name] = self._had.get(name, 0.0) + seconds / math.sqrt(max(self._cost.get(name, 0.0), seconds, 1e-4))
+        # would be half a minute old, and equal intervals, in which a cheap view would wait for the costliest;
+        # what the viewer asked for does not put a view behind the others
+        if not owed:
+            weight = math.sqrt(max(self._cost.get(name, 0.0), seconds, 1e-4))
+            self._had[name] = self._had.get(name, 0.0) + seconds / weight
         self._spent.append((now, seconds))
         while now - self._spent[0][0] > SHARE_WINDOW:
             self._spent.pop(0)
@@ -150,20 +186,28 @@ class Watcher:
 
 
 class Rate:
-    """Steps per second over the last second."""
+    """Steps per second over the last second, or over the last two turns where they lie further apart."""
 
     def __init__(self) -> None:
         self._done: list[tuple[float, int]] = []
 
+    def begin(self) -> None:
+        """Training begins or goes on: what was done before does not count."""
+        self._done.clear()
+
     def add(self, steps: int) -> None:
+        if not steps:
+            return
         now = time.perf_counter()
         self._done.append((now, steps))
-        while self._done and now - self._done[0][0] > 1.0:
+        while len(self._done) > 3 and now - self._done[0][0] > 1.0:
             self._done.pop(0)
 
     def per_second(self, now: float) -> float:
         recent = [(at, steps) for at, steps in self._done if now - at <= 1.0]
+        if len(recent) < 3:
+            recent = self._done[-3:]
         if len(recent) < 2:
             return 0.0
-        span = max(recent[-1][0] - recent[0][0], 1e-9)
+        span = max(recent[-1][0] - recent[0][0], now - recent[-1][0], 1e-9)
         return sum(steps for _, steps in recent[1:]) / span
