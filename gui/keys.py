@@ -39,6 +39,7 @@ LAB: Section = (
         ("P", "One phase of a step, seen inside"),
         ("R", "Restart, same seed"),
         ("N", "Restart, new seed"),
+        ("[  ]", "Slower, faster"),
         ("F", "Enlarge a view, and back"),
         ("T", "Compare up to four runs"),
         ("H", "Earlier runs: pin their curves, go back"),

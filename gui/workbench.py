@@ -189,6 +189,8 @@ class Workbench(QWidget):
         self._action("Phase", "P", self.micro_step)
         self._action("Restart", "R", self.restart)
         self._action("New seed", "N", self.new_seed)
+        self._action("Slower", "[", self.transport.slower)
+        self._action("Faster", "]", self.transport.faster)
         self._action("Enlarge view", "F", self._enlarge)
         self._action("Undo", QKeySequence.StandardKey.Undo, self.runs.undo)
         self._action("Redo", QKeySequence.StandardKey.Redo, self.runs.redo)
