@@ -23,6 +23,7 @@ from engine.hyperparameters import Value
 from engine.messages import LabInfo, Mark, RunSpec
 from gui.control_panel import readable
 from gui.flags import Flag, Flags
+from gui.plain import plain
 from gui.rewinding import Rewinding
 from gui.runs import Runs
 from gui.timeline import Timeline
@@ -99,7 +100,7 @@ class ChangesList(QFrame):
         for number, row in enumerate(rows):
             for column, text in enumerate(row):
                 item = Item(text)
-                item.setToolTip(text)
+                item.setToolTip(plain(text))
                 self.table.setItem(number, column, item)
         self.table.setCurrentCell(chosen if 0 <= chosen < len(rows) else len(rows) - 1, 0)
 

@@ -27,6 +27,7 @@ from engine.messages import LabInfo
 from gui import format
 from gui.drops import dropped_session
 from gui.knobs import CalmCombo, FlagKnob, Knob, make_knob
+from gui.plain import wrapped
 
 WIDTH = 260
 OPEN_FILE, OPEN_FOLDER = "\0file", "\0folder"
@@ -71,7 +72,7 @@ class DataChoice(QWidget):
             if "images" in info.accepts:
                 self.combo.addItem("Open a folder…", OPEN_FOLDER)
             kinds = " and ".join(TAKEN[kind] for kind in info.accepts if kind in TAKEN)
-            self.setToolTip(f"<p>Your own {kinds} can be opened, or dropped here.</p>")
+            self.setToolTip(wrapped(f"Your own {kinds} can be opened, or dropped here."))
             self.combo.setAccessibleDescription(f"Takes your own {kinds}")
         self.combo.activated.connect(self._activated)
         column = QVBoxLayout(self)
@@ -90,7 +91,7 @@ class DataChoice(QWidget):
         with QSignalBlocker(self.combo):
             self.combo.setCurrentIndex(index)
         known = CATALOGUE.get(name)  # the title too: in the box a long one is cut
-        self.combo.setToolTip(f"<p>{known.title}. {known.about}</p>" if known else name)
+        self.combo.setToolTip(wrapped(f"{known.title}. {known.about}" if known else name))
 
     def _activated(self, index: int) -> None:
         name = self.combo.itemData(index)
@@ -249,7 +250,7 @@ class ControlPanel(QFrame):
         place = 0
         for action in info.actions:
             button = QPushButton(action.title)
-            button.setToolTip(f"<p>{action.help}</p>")
+            button.setToolTip(wrapped(action.help))
             button.setAccessibleDescription(action.help)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.clicked.connect(lambda _=False, name=action.name: self.action_pressed.emit(name))

@@ -33,6 +33,7 @@ from engine.data.reading import watched
 from gui import style, theme
 from gui.background import Work
 from gui.column_choice import ColumnChoice
+from gui.plain import plain
 
 if TYPE_CHECKING:
     from engine.data.preview import Preview
@@ -89,7 +90,7 @@ class DataPreview(QDialog):
         title = QLabel(self._path.name)
         title.setProperty("role", "heading")
         title.setTextFormat(Qt.TextFormat.PlainText)
-        title.setToolTip(str(self._path))
+        title.setToolTip(plain(str(self._path)))
         self.facts = self._label("Reading…", "muted")
         self.problem = self._label("", "warning")
         self.problem.hide()
@@ -311,7 +312,7 @@ class DataPreview(QDialog):
             below.setProperty("role", "hint")
             below.setTextFormat(Qt.TextFormat.PlainText)
             below.setText(below.fontMetrics().elidedText(caption, Qt.TextElideMode.ElideRight, 54))
-            below.setToolTip(caption)
+            below.setToolTip(plain(caption))
             column = QVBoxLayout()
             column.setSpacing(2)
             for label in (picture, below):

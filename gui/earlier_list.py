@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 from PySide6.QtWidgets import QTableWidgetItem as Item
 
+from gui.plain import plain
 from gui.view_panel import ElidedLabel
 from gui.views.ghosts import SAMPLE, sample
 
@@ -127,7 +128,7 @@ class EarlierList(QFrame):
         if full:
             pin.setFlags(pin.flags() & ~Qt.ItemFlag.ItemIsUserCheckable)
         for column, item in enumerate((pin, *map(Item, texts))):
-            item.setToolTip(row.details)
+            item.setToolTip(plain(row.details))
             self.table.setItem(place, column, item)
 
     def take_keyboard(self) -> None:

@@ -15,11 +15,12 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from PySide6.QtCore import QTimer, QUrl, Signal
+from PySide6.QtCore import Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import (
     QColor,
     QFont,
     QFontMetrics,
+    QPixmap,
     QTextBlockFormat,
     QTextCharFormat,
     QTextCursor,
@@ -32,10 +33,13 @@ from PySide6.QtWidgets import QTextBrowser, QTextEdit
 from engine.messages import LabInfo
 from gui import formulas, style, theme
 from gui.formulas import Formula
+from gui.plain import plain
 
 TEXT_SIZE = 14
 FORMULA_SIZE = 16
 HEADINGS = {1: 20, 2: 16, 3: 14}
+# a guide of one's own has no HTML: its tags are shown as they are written
+MARKDOWN = QTextDocument.MarkdownFeature.MarkdownDialectGitHub | QTextDocument.MarkdownFeature.MarkdownNoHTML
 MARGIN = 18  # pixels about the text, and above and below what is brought to sight
 
 # code first, so that a dollar inside it stays one
@@ -115,6 +119,12 @@ class ExplainPanel(QTextBrowser):
 
     # ------------------------------------------------------------------ rendering
 
+    def loadResource(self, kind: int, name: QUrl | str) -> object:
+        """Nothing from the disk: the only pictures in a guide are its formulas, which the document holds."""
+        empty = QPixmap(1, 1)  # with none at all the document would look for the file itself
+        empty.fill(Qt.GlobalColor.transparent)
+        return empty
+
     def _render(self) -> None:
         if self._job is not None or not self._text:
             return
@@ -122,7 +132,7 @@ class ExplainPanel(QTextBrowser):
         document = self.document()
         document.clear()
         document.setDefaultFont(style.font(TEXT_SIZE))
-        document.setMarkdown(self._text, QTextDocument.MarkdownFeature.MarkdownDialectGitHub)
+        document.setMarkdown(self._text, MARKDOWN)
         self._named = _named(document)  # before headings lose their code
         self._dress_blocks(document)
         self._dress_words(document)
@@ -222,7 +232,7 @@ class ExplainPanel(QTextBrowser):
         picture = formulas.paint(formula, colour, self.devicePixelRatioF(), above=above, below=below)
         document.addResource(QTextDocument.ResourceType.ImageResource.value, QUrl(name), picture)
         image.setName(name)
-        image.setToolTip(self._formulas[number][0])
+        image.setToolTip(plain(self._formulas[number][0]))
         if around.isAnchor():
             image.setAnchor(True)
             image.setAnchorHref(around.anchorHref())

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLay
 
 from engine.discovery import Card
 from gui.cards import BigCard, CardButton, RecentCard
+from gui.plain import plain
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QPropertyAnimation
@@ -210,7 +211,7 @@ class _Page(QWidget):
         name = self.fontMetrics().elidedText(session.name, Qt.TextElideMode.ElideMiddle, LINK_WIDTH)
         link = QPushButton(name.replace("&", "&&"), self)
         link.setProperty("kind", "small")
-        link.setToolTip(f"{session.title}\n{session.path}")
+        link.setToolTip(plain(f"{session.title}\n{session.path}"))
         link.setAccessibleName(f"Open session {session.name}, {session.title}")
         link.clicked.connect(lambda: self.session_chosen.emit(session.path))
         return link

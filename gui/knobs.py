@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 
 from engine.hyperparameters import Hyperparameter, HyperparameterError, Value
 from gui import format, theme
+from gui.plain import wrapped
 
 MANTISSAS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
 ROOM = 202  # pixels beside the label of a choice
@@ -197,7 +198,7 @@ class Knob(QWidget):
         self.declared = declared
         self.value: Value = declared.default
         self.label = QLabel(declared.label)
-        self.setToolTip(f"<p>{declared.help}</p>")
+        self.setToolTip(wrapped(declared.help))
         self.column = QVBoxLayout(self)
         self.column.setContentsMargins(0, 0, 0, 0)
         self.column.setSpacing(0)

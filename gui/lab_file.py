@@ -119,6 +119,7 @@ class LabFile(QObject):
 
     def edit(self, path: Path) -> None:
         """Open a file in the viewer's editor."""
+        path = path.absolute()  # no name is taken for an option
         command = editor()
         if command:
             done = QProcess.startDetached(command[0], [*command[1:], str(path)])[0]

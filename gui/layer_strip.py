@@ -21,6 +21,7 @@ from PySide6.QtWidgets import QToolTip, QWidget
 
 from engine.payloads import LayerData, ParameterData, TensorData
 from gui import colour, format, style, theme
+from gui.plain import wrapped
 from gui.views.pixels import to_image
 
 ROWS = ("activation", "gradient", "change")
@@ -247,7 +248,7 @@ class LayerStrip(QWidget):
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             cell = self._at(QPointF(event.pos()))
-            words = "".join(f"<p>{text}</p>" for text in self.words(*cell)) if cell else ""
+            words = "".join(map(wrapped, self.words(*cell))) if cell else ""
             QToolTip.showText(event.globalPos() + QPoint(8, 8), words, self)
             return True
         return super().event(event)

@@ -9,6 +9,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from gui import crash_log, theme
+from gui.plain import plain
 
 
 class Notice(QFrame):
@@ -81,7 +82,7 @@ class Notice(QFrame):
 
     def _say(self, text: str, tip: str) -> None:
         self._text.setText(text)
-        self._text.setToolTip(tip)
+        self._text.setToolTip(plain(tip))
         self._text.setAccessibleName(text)
         self._offer = None
         self._do.hide()

@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 
 from engine.discovery import UnknownLab, find_card
 from gui.background import Work
+from gui.plain import plain
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMenu, QWidget
@@ -149,7 +150,7 @@ class RecentSessions(QObject):
         menu.clear()
         for session in self.sessions:
             action = menu.addAction(f"{session.name} – {session.title}".replace("&", "&&"))
-            action.setToolTip(str(session.path))
+            action.setToolTip(plain(str(session.path)))
             action.triggered.connect(lambda _=False, path=session.path: self.chosen.emit(path))
         if not self.sessions:
             save = QKeySequence("Ctrl+S").toString(QKeySequence.SequenceFormat.NativeText)

@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent,
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolTip, QWidget
 
 from gui import icons, theme
+from gui.plain import plain
 
 PARTS = 200  # an arrow key moves so many-th of the run
 
@@ -92,7 +93,7 @@ class TimelineTrack(QWidget):
             self._scrub(x)
         near = [text for step, text in self.flags if abs(self._x(step) - x) < 5]
         said = "\n".join([f"step {self._step(x):,}", *near]) if self.last > self.first else ""
-        QToolTip.showText(event.globalPosition().toPoint(), said, self)
+        QToolTip.showText(event.globalPosition().toPoint(), plain(said), self)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         at = self.last if self.shown < 0 else self.shown

@@ -13,6 +13,7 @@ from engine.recorder import MetricHistory
 from engine.views import Description
 from gui import format
 from gui.knobs import CalmCombo, Knob, NumberKnob, make_knob, places
+from gui.plain import plain
 from gui.twins_table import HEAD, LINE, Column, Figures, Letters, best_of, direction
 
 LETTERS = "BCD"  # of the runs beside A
@@ -88,7 +89,7 @@ class Difference(QWidget):
             self.knob.hide()
             self.knob.deleteLater()
         self.names.setCurrentIndex(self.names.findData(name))
-        self.names.setToolTip(self._declared[name].label)
+        self.names.setToolTip(plain(self._declared[name].label))
         knob = self.knob = make_knob(self._declared[name])
         knob.label.hide()  # the combo box says it
         knob.setFixedWidth({"flag": 36}.get(knob.declared.kind, 104))

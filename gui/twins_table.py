@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from engine.views import Description
 from gui import theme
+from gui.plain import plain
 from gui.views.curve_paint import run_pen
 from gui.views.parts import small
 
@@ -100,7 +101,7 @@ class Figures(QWidget):
                 pairs = zip(RUNS, marked, strict=False)
                 lines.append(f"{column.title}: {', '.join(f'{letter} {text}' for letter, text in pairs)}")
             self.setAccessibleDescription("; ".join(lines))
-            self.setToolTip("\n".join(lines))
+            self.setToolTip(plain("\n".join(lines)))
             self.update()
 
     def minimumSizeHint(self) -> QSize:

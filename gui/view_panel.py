@@ -32,6 +32,7 @@ from PySide6.QtWidgets import (
 
 from engine.messages import Frame
 from gui import export, icons, style, theme
+from gui.plain import plain, wrapped
 from gui.side_by_side import SideBySide
 from gui.views.base import ViewWidget
 
@@ -77,7 +78,7 @@ class ViewPanel(QFrame):
         self.setProperty("role", "panel")
         self.title = ElidedLabel(view.description.title)
         self.title.setProperty("role", "panel-title")
-        self.title.setToolTip(f"<p>{view.description.help}</p>")
+        self.title.setToolTip(wrapped(view.description.help))
         self.hint = ElidedLabel(view.description.hint)
         self.hint.whole = True
         self.hint.setProperty("role", "hint")
@@ -213,7 +214,7 @@ class ViewPanel(QFrame):
             text = f"{max(heads)} " * alike + " | ".join(end or "–" for end in ends)
         self.hint.keeps_end = bool(text)
         self.hint.setText(text or self.view.description.hint)
-        self.hint.setToolTip(self.hint.text())
+        self.hint.setToolTip(plain(self.hint.text()))
 
     # ------------------------------------------------------------------ hover, keys, menu
 

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QToolTip, QWidget
 from engine.payloads import Gesture, Payload
 from engine.views import Description
 from gui import theme
+from gui.plain import plain
 from gui.views.shared import POINTING, Scales
 
 P = "P"
@@ -192,6 +193,6 @@ class ViewWidget(QWidget):
     def tell(self, at: QPoint, text: str) -> None:
         """Show what is under the pointer: value, index, unit. `at` is in widget coordinates; "" hides it."""
         if text:
-            QToolTip.showText(self.mapToGlobal(at) + QPoint(12, 12), text, self)
+            QToolTip.showText(self.mapToGlobal(at) + QPoint(12, 12), plain(text), self)
         else:
             QToolTip.hideText()

@@ -44,7 +44,7 @@ def equation(data: NetworkData, layer: int, unit: int, signs: tuple[QColor, QCol
     if values is not None and sources == len(weights):  # of units that are not listed no sum can be made
         total = float(weights @ values[layer - 1]) + bias
     value = None if values is None else float(values[layer][unit])
-    function = function_of(data, layer, total, value)
+    function = html.escape(function_of(data, layer, total, value))
     text = f"{name} = {function}({terms})" if function else f"{name} = {terms}"
     if value is not None:
         text += f"<br>= {function}({number(total)}) = " if function and total is not None else "<br>= "

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from engine.payloads import Array
 from gui import colour, theme
+from gui.plain import plain
 
 CHIP_HEIGHT = 22
 LINE = 20  # from one line of chips to the next
@@ -219,7 +220,7 @@ class Chip(QAbstractButton):
         self._picture = QPixmap()
         self.setText(text)
         self.setAccessibleName(text)
-        self.setToolTip(help)
+        self.setToolTip(plain(help))
         self.setCheckable(checkable)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
