@@ -42,10 +42,11 @@ def interruptible() -> Iterator[None]:
 
 
 def leave(status: int) -> int:
-    """The exit status, to be returned at the very end of a program. Where a lab left threads behind that are still
-    busy, the process ends here and now: the interpreter would wait for them for ever."""
-    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
-    return end_process(status) if others else status
+    """The exit status, to be returned at the very end of a program. Where threads are still busy, the process ends here
+    and now: the interpreter would wait for ever for those that a lab left behind, and ours may be stuck in a lab."""
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    busy = any(not thread.daemon or thread.name.startswith("deepscope") for thread in others)
+    return end_process(status) if busy else status
 
 
 def end_process(status: int) -> int:

@@ -112,9 +112,12 @@ def main(argv: list[str] | None = None) -> int:
     except Refused as refusal:
         print(f"deepscope: {refusal}", file=sys.stderr)
         return 2
-    from gui.app import Start, run
+    try:
+        from gui.app import Start, run
 
-    return run(Start(session, lab, data, options.offline, options.reset_settings))
+        return run(Start(session, lab, data, options.offline, options.reset_settings))
+    except KeyboardInterrupt:  # before there was a window
+        return 130
 
 
 if __name__ == "__main__":

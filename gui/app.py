@@ -120,8 +120,10 @@ def run(start: Start) -> int:
         go_offline()
     app = make_application(sys.argv[:1])
     crash_log.install_qt()
+    from engine.interruption import leave
     from gui.main_window import MainWindow
     from gui.settings import Settings
+    from gui.signals import Signals
 
     settings = Settings()
     if start.reset_settings:
@@ -136,6 +138,7 @@ def run(start: Start) -> int:
         set_labs_folder(settings.labs_folder)
     follow_theme(app, settings)
     window = MainWindow(settings)
+    signals = Signals(window.close)
     window.painted.connect(finish)
     if start.session is not None:
         session = start.session
@@ -143,4 +146,8 @@ def run(start: Start) -> int:
     elif start.lab:
         window.painted.connect(lambda: window.open_lab(start.lab))
     window.show()
-    return app.exec()
+    status = app.exec()
+    if window.isVisible():  # the loop has ended by itself: what was learned is saved all the same
+        window.close()
+    signals.remove()
+    return leave(signals.status or status)
