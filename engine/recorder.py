@@ -321,6 +321,14 @@ class MetricHistory:
             return None
         return float(series.levels[level][3 if level else 1][place])
 
+    def steps(self) -> Ints:
+        """The steps at which something was measured; where points were merged, the first of each group."""
+        found = [np.empty(0, np.int64)]
+        for series in self._series.values():
+            series.settle()
+            found.append(series.levels[series.finest(-1)][0])
+        return np.unique(np.concatenate(found))
+
     def best(self, name: str, lowest: bool = True) -> tuple[int, float] | None:
         """The step and value of the lowest (or highest) finite point, the first of equals."""
         series = self._series.get(name)

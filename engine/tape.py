@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -111,6 +111,10 @@ class Tape:
         """The first and the last step recorded."""
         ends = [(reel.steps[0], reel.steps[-1]) for reel in self._reels.values() if len(reel)]
         return (min(first for first, _ in ends), max(last for _, last in ends)) if ends else None
+
+    def steps(self, views: Iterable[str]) -> list[int]:
+        """The steps at which one of these views was recorded, in order."""
+        return sorted({step for view in views if view in self._reels for step in self._reels[view].steps})
 
     def cut(self, step: int) -> None:
         """Forget what came after `step`: the run went back there."""

@@ -47,6 +47,7 @@ _STROKES = {
     "code": "M8 7l-5 5 5 5M16 7l5 5-5 5M13.5 5l-3 14",
     "expand": "M14 4h6v6M10 20H4v-6M20 4l-7 7M4 20l7-7",
     "shrink": "M20 10h-6V4M4 14h6v6M14 10l7-7M10 14l-7 7",
+    "bookmark": "M7 4h10v16l-5-4-5 4z",
     "home": "M4 11l8-7 8 7v8.5a.5.5 0 0 1-.5.5H15v-6H9v6H4.5a.5.5 0 0 1-.5-.5z",
 }
 _FILLED = {"play", "step"}

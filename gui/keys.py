@@ -47,6 +47,8 @@ LAB: Section = (
         ("C", "Code: what is running"),
         ("Ctrl+L", "Live: from the past back to now"),
         ("Ctrl+B", "Branch from the step that is shown"),
+        ("B", "Bookmark the step that is shown"),
+        ("Ctrl+←  Ctrl+→", "From bookmark to bookmark"),
         ("Ctrl+Z", "Undo a restart"),
         ("Ctrl+C", "Copy a picture of the view"),
         ("Ctrl+S", "Save the session"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 
 from PySide6.QtCore import QObject, Signal
@@ -24,6 +25,7 @@ class Rewinding(QObject):
         self._bridge: SessionBridge = runs.bridge
         self.step = -1  # the step that is shown; below zero the views are live
         timeline.scrubbed.connect(self.scrub)
+        timeline.walked.connect(self.walk)
         timeline.live_pressed.connect(self.live)
         self._bridge.polled.connect(self._grown)
 
@@ -43,6 +45,18 @@ class Rewinding(QObject):
                 self._grid.show_frame(frame)
         self._grid.show_metrics(self._bridge.history(run), step=step, now=True)
         self.moved.emit(step)
+
+    def walk(self, frames: int) -> None:
+        """Go so many recorded pictures of the visible views on, or back."""
+        if (run := self._runs.run) is None:
+            return
+        found = self._bridge.tape(run).steps(self._grid.visible_views())
+        steps = found or self._bridge.history(run).steps().tolist()  # curves alone: from measurement to measurement
+        if not steps:
+            return
+        at = self.step if self.rewound else self._timeline.track.last
+        place = bisect_left(steps, at) + frames if frames < 0 else bisect_right(steps, at) - 1 + frames
+        self.scrub(steps[min(max(place, 0), len(steps) - 1)])
 
     def live(self) -> None:
         """Show the present again."""
@@ -69,6 +83,8 @@ class Rewinding(QObject):
 
     def _grown(self) -> None:
         run = self._runs.run
-        span = self._bridge.tape(run).span() if run is not None else None
-        if span is not None:
-            self._timeline.show_span(*span)
+        if run is None:
+            return
+        spans = list(filter(None, (self._bridge.tape(run).span(), self._bridge.history(run).span())))
+        if spans:
+            self._timeline.show_span(min(first for first, _ in spans), max(last for _, last in spans))

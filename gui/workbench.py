@@ -49,6 +49,7 @@ from engine.messages import (
 )
 from gui.arrangement import Arrangement
 from gui.autosave import Autosave
+from gui.bookmarks import Bookmarks
 from gui.branching import Branching
 from gui.changes import Changes
 from gui.code_panel import CodeSide
@@ -103,6 +104,7 @@ class Workbench(QWidget):
         self.autosave = Autosave(self.runs, settings.autosave_folder, self)
         self.flags = Flags(self.grid, self.timeline, self)
         self.rewinding = Rewinding(self.runs, self.grid, self.timeline, self)
+        self.bookmarks = Bookmarks(self.runs, self.rewinding, self.timeline, self.toast, self)
         self.branching = Branching(self.runs, self.flags, self.rewinding, self.timeline, self)
         self.changes = Changes(self.flags, self.runs, self.rewinding, self.timeline, self._choose, self)
         self._make_actions()
@@ -197,6 +199,9 @@ class Workbench(QWidget):
         self._action("Copy picture", QKeySequence.StandardKey.Copy, self._copy)
         self._action("Back to live", "Ctrl+L", self.rewinding.live)
         self._action("Branch from here", "Ctrl+B", lambda: self.rewinding.branch())
+        self._action("Bookmark", "B", self.bookmarks.add)
+        self._action("Previous bookmark", "Ctrl+Left", self.bookmarks.previous)
+        self._action("Next bookmark", "Ctrl+Right", self.bookmarks.next)
 
     def _action(self, text: str, key: str | QKeySequence.StandardKey, pressed: Callable[[], None]) -> None:
         action = QAction(text, self)
@@ -469,7 +474,10 @@ class Workbench(QWidget):
             self.toggle_play()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Right and not event.modifiers():
+        ways = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
+        if self.rewinding.rewound and event.key() in ways and not event.modifiers():
+            self.rewinding.walk(ways[Qt.Key(event.key())])
+        elif event.key() == Qt.Key.Key_Right and not event.modifiers():
             self.step_once()
         elif event.key() == Qt.Key.Key_Escape and self.grid.enlarged:
             self.grid.enlarge("")

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen, QTextDocument
 
 from engine.payloads import Array, NetworkData, UnitPick, WeightEdit
@@ -418,6 +418,17 @@ class NetworkView(ViewWidget):
         elif self.probes:
             self.send(UnitPick(layer, unit))
 
+    def _opens_bias(self, event: Any) -> bool:
+        """Whether a key opens the bias of the chosen neuron."""
+        chosen = self.unit is not None and self.edits and self.unit[0] > 0
+        return bool(chosen and event.key() == Qt.Key.Key_B and not event.modifiers())
+
+    def event(self, event: Any) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and self._opens_bias(event):
+            event.accept()  # this key is a shortcut of the window elsewhere
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: Any) -> None:
         key, layout = event.key(), self.layout_
         if layout is None or self.payload is None:
@@ -434,7 +445,7 @@ class NetworkView(ViewWidget):
             self._use_unit(False, layout.box(*self.unit).bottomRight())
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.edge is not None and self.edits:
             self._open_editor(self.edge, layout.path(*self.edge).pointAtPercent(0.5))
-        elif key == Qt.Key.Key_B and self.unit is not None and self.edits and self.unit[0] > 0:
+        elif self.unit is not None and self._opens_bias(event):
             self._use_unit(True, layout.box(*self.unit).bottomRight())
         elif key == Qt.Key.Key_G and not self.gradients.isHidden():
             self.gradients.toggle()
