@@ -147,6 +147,7 @@ class Changes(QObject):
     def undo(self) -> None:
         """Set the chosen hyperparameter back: a change like any other, from the next step on."""
         if (mark := self._to_undo()) is not None:
+            self._rewinding.live()
             self._choose(mark.name, mark.old)
 
     def run_again(self) -> None:

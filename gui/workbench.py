@@ -225,7 +225,7 @@ class Workbench(QWidget):
         runs.building.connect(self._show_busy.start)
         runs.settled.connect(self._show_values)
         controls.chosen.connect(self._choose)
-        controls.action_pressed.connect(lambda name: self._tell(lambda run: Act(run, name)))
+        controls.action_pressed.connect(self._act)
         transport.play_pressed.connect(self.toggle_play)
         transport.step_pressed.connect(self.step_once)
         transport.phase_pressed.connect(self.micro_step)
@@ -302,15 +302,32 @@ class Workbench(QWidget):
         self.runs.start_over(new_seed=True)
 
     def apply_settings(self, asked: Mapping[str, str]) -> None:
-        """Set hyperparameters (and `dataset`) given as text, and train."""
+        """Set hyperparameters (and `dataset`) given as text, and train, from the present on."""
+        self.rewinding.live()
         try:
             self.runs.apply_texts(asked)
         except HyperparameterError as error:
             self.banner.say(f"That link does not fit this lab: {error}.", subject="link")
 
     def _choose(self, name: str, value: Value) -> None:
+        declared = self.info.hyperparameters[name] if self.info is not None else None
+        if declared is not None and declared.live and self._refused():
+            self._show_values()
+            return
         self.runs.choose(name, value)
         self.controls.show_value(name, value)
+
+    def _refused(self) -> bool:
+        """Whether the views show the past, which nothing changes: then say so, and what to do instead."""
+        if not self.rewinding.rewound:
+            return False
+        step = self.rewinding.step
+        self.toast.say(
+            f"This is step {step:,}: go back to live (Ctrl+L) or branch (Ctrl+B) to change it",
+            "Back to live",
+            self.rewinding.live,
+        )
+        return True
 
     def _show_values(self) -> None:
         if self.runs.spec is not None:
@@ -347,7 +364,16 @@ class Workbench(QWidget):
     def _choose_speed(self, speed: float | None) -> None:
         self._tell(lambda run: Speed(run, speed))
 
+    def _act(self, name: str) -> None:
+        probes = {action.name for action in self.info.actions if action.probe} if self.info is not None else set()
+        if name not in probes and self._refused():
+            return
+        self._tell(lambda run: Act(run, name))
+
     def _gesture(self, view: str, gesture: object, edit: bool) -> None:
+        if edit and self._refused():
+            self.rewinding.scrub(self.rewinding.step)  # a view may have drawn the gesture already
+            return
         self._tell(lambda run: Poke(run, view, gesture, edit))  # type: ignore[arg-type]
 
     # ------------------------------------------------------------------ what the session says

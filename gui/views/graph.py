@@ -38,8 +38,7 @@ class GraphView(ViewWidget):
         self._laid: Any = None  # what the layout was made for
         self._press: QPointF | None = None
         self._grabbed, self._dragging, self._panned = -1, False, QPointF()
-        self._start = self._value = self._old = 0.0
-        self._slid = False
+        self._start = self._value = 0.0
         rgb = colour.colourise(np.array([0.58, -0.6]), "diverging", -1, 1)
         self._signs = QColor(*map(int, rgb[0])), QColor(*map(int, rgb[1]))
         self._sending = Throttle(self, self._send_value)
@@ -356,24 +355,21 @@ class GraphView(ViewWidget):
 
     def _open_editor(self, index: int) -> None:
         assert self.layout_ is not None
-        self._press, self._old, self.editing, self._slid = None, self._number(index), index, False
+        self._press, self.editing = None, index
         self.at = index
-        self.editor.open(self.element(index).name, self._old, self.to_view(self.layout_.spot(index)))
+        self.editor.open(self.element(index).name, self._number(index), self.to_view(self.layout_.spot(index)))
         self.update()
 
     def _send_value(self, value: float) -> None:
         index = self.editing if self.editing >= 0 else self._grabbed
         if index >= 0:
-            self._slid = True
             self.send(ValueEdit(self.element(index).name, value), edit=True)
 
     def _close_editor(self, value: float, keep: bool) -> None:
-        """Enter sends the value; Escape takes back what the slider sent."""
-        self._sending.flush()
+        """Enter sends the value; Escape sends nothing (what the slider has sent is taken back by Undo)."""
+        self._sending.drop()
         if keep:
             self._send_value(value)
-        elif self._slid:
-            self._send_value(self._old)
         self.editing = -1
         self.editor.hide()
         self.setFocus()

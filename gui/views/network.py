@@ -38,12 +38,10 @@ class NetworkView(ViewWidget):
         self._picture: QImage | None = None
         self._thumbnails: list[QImage | None] = []
         self._shown: tuple[Array, ...] = ()
-        self._old = 0.0
         # the colours of positive and negative weights: those of the signed colour map
         rgb = colour.colourise(np.array([0.58, -0.6]), "diverging", -1, 1)
         self._signs = QColor(*map(int, rgb[0])), QColor(*map(int, rgb[1]))
         self._mixtures = mixtures(rgb[0], rgb[1])
-        self._slid = False
         self.sweep, self._front = Sweep(self), math.inf
         self._sending = Throttle(self, self._send_value)
         self.gradients = Chip(self, "Gradients", checkable=True, help="Edges show d loss / d weight (G)")
@@ -469,24 +467,21 @@ class NetworkView(ViewWidget):
         layer, row, column = target
         data = self.payload
         bias = column < 0
-        self._old = float(data.biases[layer][row] if bias else data.weights[layer][row, column])
-        self.editing, self._slid = target, False
+        value = float(data.biases[layer][row] if bias else data.weights[layer][row, column])
+        self.editing = target
         name = data.units[layer + 1][row]
-        self.editor.open(f"bias of {name}" if bias else f"{data.units[layer][column]} → {name}", self._old, at)
+        self.editor.open(f"bias of {name}" if bias else f"{data.units[layer][column]} → {name}", value, at)
         self.update()
 
     def _send_value(self, value: float) -> None:
         if self.editing is not None:
-            self._slid = True
             self.send(WeightEdit(*self.editing, value), edit=True)
 
     def _close_editor(self, value: float, keep: bool) -> None:
-        """Enter sends the value; Escape takes back what the slider sent."""
-        self._sending.flush()
+        """Enter sends the value; Escape sends nothing (what the slider has sent is taken back by Undo)."""
+        self._sending.drop()
         if keep:
             self._send_value(value)
-        elif self._slid:
-            self._send_value(self._old)
         self.editing = None
         self.editor.hide()
         self.setFocus()

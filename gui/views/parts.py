@@ -48,6 +48,11 @@ class Throttle(QObject):
         for value in waiting:
             self._deliver(value)
 
+    def drop(self) -> None:
+        """Forget what still waits: it is not wanted any more."""
+        self._timer.stop()
+        self._waiting = []
+
     def _due(self) -> None:
         if self._waiting:
             self.push(self._waiting.pop())

@@ -10,10 +10,10 @@ from PySide6.QtWidgets import QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QSlid
 
 
 class WeightEditor(QFrame):
-    """A number and a slider over the network. Enter keeps the value, Escape goes back to the old one."""
+    """A number and a slider over the network. Enter sets the value; Escape closes and sets nothing."""
 
     moved = Signal(float)  # the slider is being dragged
-    closed = Signal(float, bool)  # the value, and whether it is to be kept
+    closed = Signal(float, bool)  # the value, and whether it is to be set
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from helpers import BenchOpener, learn
 from PySide6.QtCore import QPoint, Qt
 from pytestqt.qtbot import QtBot
 
+from engine.messages import Act, Command, Poke, Set
 from gui import format
 from gui.main_window import MainWindow
 from gui.workbench import Workbench
@@ -72,8 +74,10 @@ def test_a_branch_with_ten_times_the_learning_rate(open_window: Opener, qtbot: Q
     assert parent is not None
     bench.rewinding.scrub(bench.timeline.track.last // 2)
     then = bench.rewinding.step
+    bench.rewinding.live()
     bench._choose("learning_rate", 0.007)  # after the step that is shown: a branch from there knows nothing of it
     qtbot.waitUntil(lambda: any(mark.new == 0.007 for mark in bench.flags.marks), timeout=PATIENCE)
+    bench.rewinding.scrub(then)
     assert bench.branching.value_then("learning_rate") == was
     larger = next(text for text in entries(bench) if "× 10" in text)
     assert larger.endswith(format.number(10 * float(was)))
@@ -124,3 +128,71 @@ def test_the_menu_of_branch_closes_when_there_is_nothing_to_branch_from(open_win
     assert menu.isEnabled()
     bench.rewinding.live()
     assert not menu.isVisible()
+
+
+def paused_after(bench: Workbench, qtbot: QtBot, steps: int) -> None:
+    """Trained so far, paused, and with all views up to date."""
+    learn(bench, qtbot, steps)
+    bench.toggle_play()
+    qtbot.waitUntil(lambda: not bench.transport.playing, timeout=PATIENCE)
+    last = bench.timeline.track
+    qtbot.waitUntil(lambda: bench.grid.panels["network"].view.step == last.last, timeout=PATIENCE)
+
+
+def told(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> list[Command]:
+    """What the session is told from now on."""
+    commands: list[Command] = []
+    send = bench.bridge.send
+
+    def listen(command: Command) -> None:
+        commands.append(command)
+        send(command)
+
+    monkeypatch.setattr(bench.bridge, "send", listen)
+    return commands
+
+
+def changes(commands: list[Command]) -> list[Command]:
+    return [each for each in commands if isinstance(each, Set | Act) or (isinstance(each, Poke) and each.edit)]
+
+
+def test_the_past_is_read_only(open_bench: BenchOpener, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = open_bench()
+    paused_after(bench, qtbot, 100)
+    network = bench.grid.panels["network"].view
+    now = [np.array(weights) for weights in network.payload.weights]
+    bench.rewinding.scrub(0)
+    commands = told(bench, monkeypatch)
+    rate = bench.controls.knobs["learning_rate"].value
+    for key in (Qt.Key.Key_Escape, Qt.Key.Key_Return):  # Escape wrote the weight of step 0 into the present
+        network._open_editor((0, 0, 0), network.rect().center())  # type: ignore[attr-defined]
+        network.editor.slider.sliderMoved.emit(300)  # type: ignore[attr-defined]
+        qtbot.keyClick(network.editor.number, key)  # type: ignore[attr-defined]
+    assert bench.toast.text.text().startswith("This is step 0: go back to live")
+    bench.toast.hide()
+    bench.controls.knobs["learning_rate"].choose(0.5)
+    assert bench.toast.isVisible()
+    assert bench.controls.knobs["learning_rate"].value == rate
+    assert changes(commands) == []
+    bench.toast.button.click()
+    assert not bench.rewinding.rewound
+    assert all(np.array_equal(a, b) for a, b in zip(network.payload.weights, now, strict=True))
+    assert bench.flags.flags == []
+
+
+def test_an_action_leaves_the_past_alone(
+    open_bench: BenchOpener, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = open_bench("gradient_descent", values=None)
+    qtbot.waitUntil(lambda: bench.timeline.track.last == 0 and bench.info is not None, timeout=PATIENCE)
+    learn(bench, qtbot, 5)
+    bench.rewinding.scrub(1)
+    commands = told(bench, monkeypatch)
+    assert bench.info is not None
+    action = next(each for each in bench.info.actions if not each.probe)
+    bench.controls.actions_by_name[action.name].click()
+    assert bench.toast.text.text().startswith("This is step 1")
+    assert changes(commands) == []
+    bench.rewinding.live()
+    bench.controls.actions_by_name[action.name].click()
+    assert changes(commands) == [Act(bench.run or 0, action.name)]

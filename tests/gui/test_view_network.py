@@ -93,14 +93,14 @@ def test_escape_leaves_the_weight(show):
     assert not view.editor.isVisible()
 
 
-def test_the_slider_edits_live_and_escape_takes_it_back(show):
+def test_the_slider_edits_live_and_escape_sends_nothing_more(show):
     view = show(NETWORK, network_data(), edits=True)
-    old = float(view.payload.weights[0][0, 1])
     click(view, view.layout_.path(0, 0, 1).pointAtPercent(0.15))
     view.editor.slider.sliderMoved.emit(500)
     assert view.sent[-1] == (WeightEdit(0, 0, 1, pytest.approx(view.editor.reach / 2, abs=1e-3)), True)
+    view.editor.slider.sliderMoved.emit(700)  # so soon that it waits
     QTest.keyClick(view.editor.number, KEY.Key_Escape)
-    assert view.sent[-1] == (WeightEdit(0, 0, 1, old), True)
+    assert len(view.sent) == 1
 
 
 def test_a_neuron_is_picked_and_its_bias_edited(show):
