@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from engine.data.catalogue import DataSet, RemoteFile, cache_folder, lookup, megabytes
 from engine.data.errors import Cancelled, DataError, DiskFull, DownloadFailed, WrongFile
@@ -27,6 +27,8 @@ CHUNK = 65_536
 ATTEMPTS = 4  # connections to a server that breaks off
 PAUSE_SECONDS = 0.5  # before the second, longer before the next
 STALL_SECONDS = 15.0
+REDIRECTS = 5
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _POLL_SECONDS = 0.05  # how late a cancel may be noticed
 
 _under_way: set[Path] = set()
@@ -189,17 +191,29 @@ class _Stream:
     def _read(self, url: str, start: int) -> None:
         import requests
 
+        start_url = url
         # identity: a server that packs the file on the way would make sizes and ranges mean something else
         headers = {"Accept-Encoding": "identity", "User-Agent": "deepscope"}
         if start:
             headers["Range"] = f"bytes={start}-"
         try:
-            with requests.get(url, headers=headers, stream=True, timeout=self._stall_seconds) as response:
-                self._put((response.status_code, response.headers))
-                for chunk in response.iter_content(CHUNK):
-                    if not self._put(chunk):
-                        return
-            self._put(None)
+            for _ in range(REDIRECTS + 1):
+                _check_address(url, start_url)
+                with requests.get(
+                    url, headers=headers, stream=True, timeout=self._stall_seconds, allow_redirects=False
+                ) as response:
+                    if response.is_redirect:
+                        url = urljoin(url, response.headers["Location"])
+                        continue
+                    self._put((response.status_code, response.headers))
+                    for chunk in response.iter_content(CHUNK):
+                        if not self._put(chunk):
+                            return
+                self._put(None)
+                return
+            self._put(DownloadFailed(f"{urlsplit(start_url).hostname} redirects more than {REDIRECTS} times"))
+        except DownloadFailed as refused:
+            self._put(refused)
         except (requests.RequestException, OSError, ValueError) as error:
             self._put(_Broken(_why(error)))
 
@@ -212,6 +226,17 @@ class _Stream:
             except queue.Full:
                 continue
         return False
+
+
+def _check_address(url: str, start: str) -> None:
+    """DownloadFailed unless the address is https. Plain http is only for a server on this machine that was named as
+    such to begin with: a redirect never leads to it from elsewhere, nor from it to another host."""
+    address, origin = urlsplit(url), urlsplit(start)
+    local = address.scheme == origin.scheme == "http" and {address.hostname, origin.hostname} <= set(LOOPBACK)
+    if address.scheme != "https" and not local:
+        raise DownloadFailed(
+            f"{origin.hostname} leads to {url[:200]}, which is not an https address: it was not opened"
+        )
 
 
 def _why(error: Exception) -> str:

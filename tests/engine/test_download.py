@@ -53,6 +53,11 @@ def handler_for(site: Site) -> type[http.server.BaseHTTPRequestHandler]:
             asked = self.headers.get("Range", "")
             site.ranges.append((self.path, asked))
             content, behaviour = site.content[self.path], site.behaviour[self.path]
+            if behaviour.startswith("redirect "):
+                self.send_response(302)
+                self.send_header("Location", behaviour.removeprefix("redirect "))
+                self.send_header("Content-Length", "0")
+                return self.end_headers()
             match behaviour:
                 case "404":
                     return self.send_error(404)
@@ -350,3 +355,36 @@ def test_the_catalogue_names_the_publishers_files() -> None:
             assert file.url.startswith("https://")
             assert file.url.endswith("/" + file.name)
             assert len(bytes.fromhex(file.sha256)) == 32
+
+
+# ------------------------------------------------------------------ redirects
+
+
+def test_a_redirect_on_the_same_machine_is_followed(site: Site, tmp_path: Path) -> None:
+    file = site.file("a.bin", behaviour="redirect /elsewhere.bin")
+    site.file("elsewhere.bin")
+    assert (download(a_set(file), tmp_path) / "a.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("target", ["http://example.org/a.bin", "file:///etc/hostname", "ftp://127.0.0.1/a.bin"])
+def test_a_redirect_to_anything_but_https_is_refused(site: Site, tmp_path: Path, target: str) -> None:
+    file = site.file("a.bin", behaviour=f"redirect {target}")
+    with pytest.raises(DownloadFailed, match=f"leads to {target}, which is not an https address: it was not opened"):
+        download(a_set(file), tmp_path)
+    assert site.requests["/a.bin"] == 1
+    assert not (tmp_path / "a.bin").exists()
+
+
+def test_a_redirect_from_elsewhere_never_leads_to_this_machine() -> None:
+    download_module._check_address("https://other.example/a", "https://example.org/a")
+    for url in ("http://127.0.0.1/a", "http://localhost/a", "http://example.org/a"):
+        with pytest.raises(DownloadFailed, match="not an https address"):
+            download_module._check_address(url, "https://example.org/a")
+    with pytest.raises(DownloadFailed, match="not an https address"):
+        download_module._check_address("http://example.org/a", "http://example.org/a")
+
+
+def test_redirects_in_a_circle_end(site: Site, tmp_path: Path) -> None:
+    file = site.file("a.bin", behaviour="redirect /a.bin")
+    with pytest.raises(DownloadFailed, match="redirects more than 5 times"):
+        download(a_set(file), tmp_path)
