@@ -32,6 +32,12 @@ def choose(name: str) -> torch.device:
     return torch.device(name)
 
 
+def usable(name: str) -> str:
+    """The name itself, but "auto" for a device that other machines have and this one has not (any more)."""
+    kind = name.split(":")[0]
+    return "auto" if kind in CHOICES[1:] and kind not in available() else name
+
+
 def describe(device: torch.device | str) -> str:
     """What a person calls the device: "CUDA: NVIDIA H100", "CPU: 8 cores"."""
     device = torch.device(device)

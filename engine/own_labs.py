@@ -49,7 +49,7 @@ class BrokenLab(Exception):
 def set_labs_folder(path: str | os.PathLike[str] | None) -> None:
     """Where the viewer's own labs lie (the folder in Settings); None goes back to DEEPSCOPE_LABS, or the default."""
     global _chosen_folder
-    _chosen_folder = Path(path).expanduser() if path else None
+    _chosen_folder = Path(os.path.expanduser(path)) if path else None
 
 
 def labs_folder() -> Path:
@@ -60,7 +60,7 @@ def labs_folder() -> Path:
 def usual_labs_folder() -> Path:
     """Where they lie unless another folder was chosen: what DEEPSCOPE_LABS says, else a place in the user's data."""
     if named := os.environ.get("DEEPSCOPE_LABS"):
-        return Path(named).expanduser()
+        return Path(os.path.expanduser(named))
     import platformdirs
 
     return Path(platformdirs.user_data_dir("deepscope", appauthor=False)) / "labs"

@@ -72,6 +72,7 @@ class Run:
             values = hyperparameters.fitting(lab_class.Params, spec.hyperparameters)
             spec = dataclasses.replace(spec, hyperparameters=values, dataset=dataset)
         hp = make_params(lab_class.Params, spec.hyperparameters)
+        spec = dataclasses.replace(spec, device=device.usable(spec.device))
         where = device.choose(spec.device)
         self.threads = device.threads_for(lab_class, threads)
         torch.set_num_threads(self.threads)

@@ -140,6 +140,8 @@ def run(start: Start) -> int:
     window = MainWindow(settings)
     signals = Signals(window.close)
     window.painted.connect(finish)
+    if settings.problem:
+        window.painted.connect(lambda: window.notice.show_text(settings.problem))
     if start.session is not None:
         session = start.session
         window.painted.connect(lambda: window.open_session(session))

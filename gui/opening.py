@@ -162,5 +162,5 @@ def _session(known: tuple[str, str]) -> Session | None:
     path, lab = Path(known[0]), known[1]
     try:
         return Session(path, find_card(lab).title) if path.is_file() else None
-    except (UnknownLab, OSError):
+    except (UnknownLab, OSError, ValueError):  # ValueError: a NUL in the path
         return None

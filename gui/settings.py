@@ -6,26 +6,75 @@ falls back to the default where what is stored makes no sense.
 
 from __future__ import annotations
 
+import os
+import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
+from PySide6.QtCore import QByteArray, QObject, QSettings, QStandardPaths, Signal
 
 if TYPE_CHECKING:
     from engine.hyperparameters import Value
 
 ORGANISATION = APPLICATION = "Deepscope"
 THEMES = ("system", "light", "dark")
-DEVICES = ("auto", "cpu", "cuda", "mps")
+DEVICE_NAMES = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (Metal)"}
+DEVICES = tuple(DEVICE_NAMES)
 RECENT = 10
 BUDGET = 0.05  # of the worker's time; with what the window itself takes, nine tenths are left for training
 MEMORIES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 MEMORY = 512
+MOST_THREADS = 1024
 KEPT_LIMITS = (256, 512, 1024, 2048, 4096, 8192, 16_384)
 KEPT_LIMIT = 2048
 
 T = TypeVar("T", str, int, float)
+
+
+class _Memory:
+    """Stands in for QSettings where there is no file to write to: nothing is remembered beyond the window."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+
+    def value(self, name: str, default: Any = None, _type: object = None) -> Any:
+        return self._values.get(name, default)
+
+    def setValue(self, name: str, value: Any) -> None:
+        self._values[name] = value
+
+    def contains(self, name: str) -> bool:
+        return name in self._values
+
+    def clear(self) -> None:
+        self._values.clear()
+
+    def sync(self) -> None:
+        pass
+
+    def fileName(self) -> str:
+        return ""
+
+    def format(self) -> QSettings.Format:
+        return QSettings.Format.NativeFormat
+
+
+def _irregular(path: str) -> bool:
+    """Whether something is there that is no file: QSettings would replace a device, and wait for a pipe's writer."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _usual_path() -> str:
+    """The file that QSettings opens by itself; "" where it is none, or the platform decides."""
+    if not sys.platform.startswith("linux"):
+        return ""
+    folder = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericConfigLocation)
+    return os.path.join(folder, ORGANISATION, f"{APPLICATION}.conf")
 
 
 class Settings(QObject):
@@ -35,7 +84,14 @@ class Settings(QObject):
 
     def __init__(self, store: QSettings | None = None) -> None:
         super().__init__()
-        self._store = store or QSettings()
+        path = store.fileName() if store is not None else _usual_path()
+        self.problem = ""  # a sentence for the viewer
+        self._store: QSettings | _Memory
+        if _irregular(path):
+            self.problem = f"{path} is not a regular file: settings are forgotten when the window is closed."
+            self._store = _Memory()
+        else:
+            self._store = store or QSettings()
 
     # ------------------------------------------------------------------ what the viewer chooses
 
@@ -87,7 +143,7 @@ class Settings(QObject):
     @property
     def threads(self) -> int:
         """torch's threads; 0 leaves the choice to the lab."""
-        return max(self._read("threads", 0), 0)
+        return min(max(self._read("threads", 0), 0), MOST_THREADS)
 
     @threads.setter
     def threads(self, value: int) -> None:
@@ -219,7 +275,7 @@ class Settings(QObject):
         stored: Any = self._store.value(name, default)
         try:
             value = type(default)(stored)  # Qt would make 0 of what is not a number
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return default
         return value if value == value else default  # NaN is a number too
 
@@ -235,7 +291,7 @@ class Settings(QObject):
 
         try:
             return json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # ValueError: a number of too many digits, too
             return None
 
     def _write(self, name: str, value: str | int | float) -> None:

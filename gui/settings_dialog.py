@@ -29,12 +29,11 @@ from PySide6.QtWidgets import (
 from engine.own_labs import lab_files, usual_labs_folder
 from gui import association, style
 from gui.background import Work
-from gui.settings import DEVICES, MEMORIES, THEMES, Settings
+from gui.settings import DEVICE_NAMES, DEVICES, MEMORIES, THEMES, Settings
 
 if TYPE_CHECKING:
     from gui.session_bridge import SessionBridge
 
-DEVICE_NAMES = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (Metal)"}
 THEME_NAMES = {"system": "As the system", "light": "Light", "dark": "Dark"}
 
 
@@ -45,25 +44,32 @@ def describe_folder(text: str) -> tuple[str, str]:
     if not text:
         named = os.environ.get("DEEPSCOPE_DATA")
         return (f"DEEPSCOPE_DATA points to {named}." if named else "Bundled and downloaded data only."), "hint"
-    folder = Path(text).expanduser()
-    if not folder.is_dir():
-        return ("This is a file, not a folder." if folder.exists() else "There is no such folder."), "bad"
+    folder = Path(os.path.expanduser(text))
+    if problem := _no_folder(folder):
+        return problem, "bad"
     known = [d for d in CATALOGUE.values() if d.files]
     found = [
         d.title
         for d in known
-        if all((folder / d.folder / f.name).is_file() or (folder / f.name).is_file() for f in d.files)
+        if all(os.path.isfile(folder / d.folder / f.name) or os.path.isfile(folder / f.name) for f in d.files)
     ]
     if not found:
         return f"None of {', '.join(d.title for d in known)} is in it.", "warning"
     return f"Found: {', '.join(found)}.", "good"
 
 
+def _no_folder(folder: Path) -> str:
+    """Why it is no folder to read from, "" where it is one. Any text may be a path here: os.path raises nothing."""
+    if not os.path.isdir(folder):
+        return "This is a file, not a folder." if os.path.exists(folder) else "There is no such folder."
+    return "" if os.access(folder, os.R_OK | os.X_OK) else "This folder may not be read."
+
+
 def describe_labs(text: str) -> tuple[str, str]:
     """What is found in the folder of the viewer's own labs, and the role to write it in."""
-    folder = Path(text).expanduser() if text else usual_labs_folder()
-    if text and not folder.is_dir():
-        return ("This is a file, not a folder." if folder.exists() else "There is no such folder."), "bad"
+    folder = Path(os.path.expanduser(text)) if text else usual_labs_folder()
+    if text and (problem := _no_folder(folder)):
+        return problem, "bad"
     count = len(lab_files(folder))
     if not count:
         return "None yet. Each file in it is a lab; begin with a copy of one, in the Code panel.", "hint"
@@ -87,6 +93,7 @@ class SettingsDialog(QDialog):
         self._make_labs()
         self._device = self._combo("Device", DEVICES, DEVICE_NAMES)
         self._device.activated.connect(lambda i: setattr(settings, "device", DEVICES[i]))
+        self._device.activated.connect(lambda _: self._show_devices())
         self._device_hint = self._hint()
         self._make_budget()
         self._make_threads()
@@ -272,7 +279,12 @@ class SettingsDialog(QDialog):
             model = self._device.model()
             assert isinstance(model, QStandardItemModel)
             model.item(index).setEnabled(not devices or name == "auto" or name in devices)
-        if devices:
+        if devices and self.settings.device not in ("auto", *devices):
+            self._device_hint.setText(
+                f"{DEVICE_NAMES[self.settings.device]} is not on this machine now: the device is chosen automatically. "
+                f"There are: {', '.join(devices.values())}."
+            )
+        elif devices:
             self._device_hint.setText(f"On this machine: {', '.join(devices.values())}. Acts when a lab is opened.")
         else:
             self._device_hint.setText("Those of this machine are listed once a lab is open. Acts when a lab is opened.")

@@ -66,7 +66,7 @@ from gui.rewinding import Rewinding
 from gui.runs import Runs
 from gui.saving import Saving
 from gui.session_bridge import SessionBridge
-from gui.settings import Settings
+from gui.settings import DEVICE_NAMES, Settings
 from gui.timeline import Timeline
 from gui.toast import Toast
 from gui.transport_bar import TransportBar
@@ -262,6 +262,9 @@ class Workbench(QWidget):
             self.bridge.send(Play(event.run))
         if told:
             self.toast.say(f"Restarted with {told}", "Undo", self.runs.undo)
+        if self.runs.asked is not None and self.runs.asked.device != event.spec.device:
+            missing = DEVICE_NAMES.get(self.runs.asked.device, self.runs.asked.device)
+            self.toast.say(f"{missing} is not on this machine: the device is chosen automatically")
         self.title_changed.emit(event.lab.title, f"{event.lab.chapter} · seed {event.spec.seed}")
 
     def _build(self, info: LabInfo) -> None:

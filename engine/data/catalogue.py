@@ -139,7 +139,7 @@ _chosen_folder: Path | None = None
 def set_data_folder(path: str | os.PathLike[str] | None) -> None:
     """Look for data in this folder first (the one in Settings); None goes back to DEEPSCOPE_DATA."""
     global _chosen_folder
-    _chosen_folder = Path(path) if path else None
+    _chosen_folder = Path(os.path.expanduser(path)) if path else None
 
 
 def data_folder() -> Path | None:
