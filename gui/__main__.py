@@ -120,5 +120,12 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
+def entry(argv: list[str] | None = None) -> int:
+    """The whole program: nothing runs in this process after it."""
+    from engine.interruption import leave
+
+    return leave(main(argv))
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry())

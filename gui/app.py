@@ -120,7 +120,6 @@ def run(start: Start) -> int:
         go_offline()
     app = make_application(sys.argv[:1])
     crash_log.install_qt()
-    from engine.interruption import leave
     from gui.main_window import MainWindow
     from gui.settings import Settings
     from gui.signals import Signals
@@ -152,4 +151,4 @@ def run(start: Start) -> int:
     if window.isVisible():  # the loop has ended by itself: what was learned is saved all the same
         window.close()
     signals.remove()
-    return leave(signals.status or status)
+    return signals.status or status

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QDateTime, QEvent, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
-from engine.discovery import Card, UnknownLab, built_in, catalogue, find_card
+from engine.discovery import Card, built_in, catalogue, find_card
 from engine.own_labs import set_labs_folder
 from gui import crash_log, theme
 from gui.background import Work
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from engine.messages import RunSpec
     from gui.export_menu import ExportMenu
     from gui.keys import KeysSheet
+    from gui.left_behind import Offer
     from gui.session_bridge import SessionBridge
     from gui.workbench import Workbench
 
@@ -72,6 +73,7 @@ class MainWindow(QMainWindow):
         self._painted = False
         self._title = ("", "")
         self._keys: KeysSheet | None = None
+        self._left: Offer | None = None
         self.setWindowTitle("Deepscope")
         self.setMinimumSize(960, 600)
         self._looking: Work | None = None
@@ -418,19 +420,14 @@ class MainWindow(QMainWindow):
 
     def _offer_what_was_left(self) -> None:
         """Runs that an earlier start kept, as it ended without saving them."""
-        from gui.autosave import forget, left_behind
+        if not self.isVisible():
+            return  # closed meanwhile
+        from gui.left_behind import Offer
 
-        folder = self.settings.autosave_folder
-        left = left_behind(folder)
-        if left is None or self.in_lab:
-            return
-        try:
-            title = find_card(left.lab_id).title
-        except UnknownLab:
-            return
-        when = QDateTime.fromSecsSinceEpoch(int(left.saved)).toString("d MMMM, HH:mm")
-        told = f"{title} was open when Deepscope last ended ({when}); what it had learned is kept."
-        self.notice.offer(told, "Go on", lambda: self.open_session(left.path), lambda: forget(folder))
+        self._left = Offer(self.settings, self.notice, self.open_session, self)
+        self._opening.ready.connect(self._left.go_on)
+        self._opening.refused.connect(self._left.go_on)
+        self._left.look()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.settings.geometry = self.saveGeometry()
@@ -442,6 +439,8 @@ class MainWindow(QMainWindow):
             self._looking.end()
         self._opening.end()
         self._recent.end()
+        if self._left is not None:
+            self._left.end()
         if self.workbench is not None:
             self.workbench.autosave.close()
         if self.bridge is not None:  # first the polls, then the worker, then the widgets

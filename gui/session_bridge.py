@@ -31,15 +31,18 @@ from engine.messages import (
     Lockstep,
     Look,
     Mark,
+    MicroStep,
     NeedsData,
     News,
     Open,
     Opened,
     Paused,
+    Play,
     Playing,
     Poke,
     RunSpec,
     Set,
+    StepOnce,
     Together,
     WentBack,
 )
@@ -79,6 +82,9 @@ class _Run:
     drawn: Drawn | None = None
     looked: float = 0.0
     said: tuple[str, ...] = field(default=())  # the views of the last Look
+    began: int = 0  # the step at which it was opened
+    step: int = 0  # the newest step heard of
+    changes: int = 0  # commands that let it learn or change it
 
 
 class SessionBridge(QObject):
@@ -187,6 +193,13 @@ class SessionBridge(QObject):
             del self._twins[run or 0]
         self._share_budget()
 
+    def learned(self, run: int) -> tuple[int, int] | None:
+        """How far a run has got, as two numbers that change as it learns; None while it stands as it was opened."""
+        state = self._runs.get(run)
+        if state is None or (state.changes == 0 and state.step == state.began):
+            return None
+        return state.step, state.changes
+
     def history(self, run: int) -> MetricHistory:
         """The metrics of a run that is open."""
         return self._runs[run].history
@@ -205,6 +218,8 @@ class SessionBridge(QObject):
             name = command.name if isinstance(command, Set) else ""
             theirs = tuple(replace(command, run=twin) for twin, apart in twins.items() if name not in apart)
             command = Together(command.run, (command, *theirs))
+        if (state := self._runs.get(command.run)) is not None and _teaches(command):
+            state.changes += 1
         self.warm_up()
         if self._session is not None:
             self._session.send(command)
@@ -322,7 +337,7 @@ class SessionBridge(QObject):
                 self.frame.emit(frame)
         for status in news.status:
             if (state := self._runs.get(status.run)) is not None:
-                state.playing = status.playing
+                state.playing, state.step = status.playing, status.step
                 self.status.emit(status)
         self.polled.emit()
 
@@ -331,6 +346,7 @@ class SessionBridge(QObject):
         match event:
             case Opened():
                 state.spec, state.built = event.spec, True
+                state.began = state.step = event.step
                 state.history.cut(event.step)  # a branch has its parent's up to here
                 self.opened.emit(event)
                 return
@@ -355,3 +371,10 @@ class SessionBridge(QObject):
         for run, state in list(self._runs.items()):
             state.playing = False
             self.happened.emit(Failed(run, "open", summary, "", 0, state.spec, expected=True))
+
+
+def _teaches(command: Command) -> bool:
+    """Whether a command lets a run learn, or changes what it has learned."""
+    if isinstance(command, Together):
+        return any(map(_teaches, command.commands))
+    return isinstance(command, Play | StepOnce | MicroStep | Act) or (isinstance(command, Poke) and command.edit)

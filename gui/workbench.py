@@ -243,7 +243,7 @@ class Workbench(QWidget):
 
     def _adopted(self, event: Opened, told: str, play: bool) -> None:
         """A run stands, the first one or the successor of another: show it."""
-        if self.runs.resumed is not None and not self.autosave.adopts(self.runs.resumed):
+        if self.runs.resumed is not None and not self.autosave.adopts(event.run, self.runs.resumed):
             self.saving.keep(event.run, self.runs.resumed)
         playing = play or self.transport.playing
         self.stop_busy()

@@ -56,7 +56,7 @@ def main() -> int:
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(folder))
     crash_log.install = functools.partial(crash_log.install, folder)
     sys.modules["gui.main_window"].MainWindow = Window  # type: ignore[misc]
-    return command_line.main([*(("--lab", lab) if lab else ()), *sys.argv[3:]])
+    return command_line.entry([*(("--lab", lab) if lab else ()), *sys.argv[3:]])
 
 
 if __name__ == "__main__":
