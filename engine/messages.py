@@ -469,6 +469,7 @@ class Frame:
     phase: str
     payload: Payload
     seconds: float  # what rendering it cost
+    answers: int = 0  # how many gestures had been carried out when its rendering began
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,8 @@ class Watcher:
         self._owed: dict[str, int] = {}  # views to be rendered at once, and the version that a gesture made
         self._poked = ""  # the view of the latest gesture
         self._gesture = 0  # the version that the latest gesture made
-        self._slices: dict[str, tuple[Generator[None, None, Payload], int]] = {}
+        self._gestures = 0  # how many there were
+        self._slices: dict[str, tuple[Generator[None, None, Payload], int, int]] = {}
         self._cost: dict[str, float] = {}
         self._spent: list[tuple[float, float]] = []
         self._credit = 0.0
@@ -61,6 +62,7 @@ class Watcher:
         What an earlier gesture still owes is finished first: in a long drag a costly view would otherwise never be.
         """
         self._version += 1
+        self._gestures += 1
         self._gesture, self._poked = self._version, view
         for name in self.visible:
             if name not in self._owed:
@@ -68,10 +70,10 @@ class Watcher:
                 self._owed[name] = self._version
 
     def owed(self) -> str | None:
-        """The view to render first: of those owed longest the one of the gesture, then the cheapest."""
+        """The view to render first: of those owed longest the cheapest, and that of the gesture unless it is costly."""
 
-        def rank(name: str) -> tuple[int, bool, float]:
-            return self._owed[name], name != self._poked, self._cost.get(name, 0.0)
+        def rank(name: str) -> tuple[int, float]:
+            return self._owed[name], self._cost.get(name, 0.0) * (0.1 if name == self._poked else 1.0)
 
         return min(self._owed, key=rank, default=None)
 
@@ -136,14 +138,14 @@ class Watcher:
     def render(self, name: str) -> Frame | None:
         """Render one slice of a view; a Frame once it is complete. Raises what the view raises."""
         begun = time.perf_counter()
-        slices, version = self._slices.pop(name, (None, self._version))
+        slices, version, gestures = self._slices.pop(name, (None, self._version, self._gestures))
         if slices is None:
             slices = rendering(self.run.lab, name)
             self._cost[name] = 0.0
         payload, owed = None, name in self._owed
         try:
             next(slices)
-            self._slices[name] = (slices, version)
+            self._slices[name] = (slices, version, gestures)
         except StopIteration as stop:
             payload = stop.value
             self._show(name, version)
@@ -158,7 +160,8 @@ class Watcher:
             self._next[name] = begun + FRAME_INTERVAL
         if payload is None:
             return None
-        return Frame(self.run.number, name, self.run.lab.step_count, self.run.phase, payload, self._cost[name])
+        lab = self.run.lab
+        return Frame(self.run.number, name, lab.step_count, self.run.phase, payload, self._cost[name], gestures)
 
     def _show(self, name: str, version: int) -> None:
         self._shown[name] = version

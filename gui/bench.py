@@ -17,6 +17,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from engine.benchmarks.result import Result
+from engine.discovery import built_in
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
@@ -24,9 +25,28 @@ if TYPE_CHECKING:
     from gui.main_window import MainWindow
 
 ROUNDS = 3
-SCRUBBED = 10_000  # steps
+STARTS = 12
+SCRUBBED, SCRUBS = 10_000, 300  # steps
 SECONDS = 4.0
+INPUT_SECONDS = 12.0
+GESTURES = 40  # in each lab
+GESTURE_LABS = tuple(card.id for card in built_in())
+SWITCHES = 20  # of the theme
+POINTS = 10_000_000
 LABS = {"dense_network": 0.75, "lenet": 0.9, "vae": 0.9, "gpt": 0.9, "diffusion": 0.9}
+QUICK = {
+    "ROUNDS": 1,
+    "STARTS": 2,
+    "SCRUBBED": 30,
+    "SCRUBS": 3,
+    "SECONDS": 0.5,
+    "INPUT_SECONDS": 0.5,
+    "GESTURES": 2,
+    "GESTURE_LABS": ("dense_network",),
+    "SWITCHES": 2,
+    "POINTS": 20_000,
+    "LABS": {"dense_network": 0.75},
+}
 
 
 def _child(code: str) -> str:
@@ -69,7 +89,7 @@ gui.app.run(gui.app.Start())
 def start() -> Iterator[Result]:
     """From the start of the process to the first painted window, over a bare PySide6 window."""
     found: dict[str, list[float]] = {"bare": [], "ours": []}
-    for _ in range(12):
+    for _ in range(STARTS):
         for name, code in (("bare", BARE), ("ours", OURS)):
             begun = time.time()
             found[name].append(float(_child(code)) - begun)
@@ -93,7 +113,9 @@ class Window:
 
         self.app: QApplication = application.make_application(["deepscope"])
         self._folder = tempfile.TemporaryDirectory()
-        settings = Settings(QSettings(str(Path(self._folder.name) / "bench.ini"), QSettings.Format.IniFormat))
+        self.settings = settings = Settings(
+            QSettings(str(Path(self._folder.name) / "bench.ini"), QSettings.Format.IniFormat)
+        )
         application.follow_theme(self.app, settings)
         self.main: MainWindow = MainWindow(settings, warm_up=False)
         self.main.resize(1440, 900)
@@ -103,6 +125,16 @@ class Window:
         assert workbench is not None
         self.workbench = workbench
         self.live(120.0, lambda: workbench.run is not None)
+
+    def train(self) -> None:
+        """As fast as it goes, whatever pace the lab opens with."""
+        from engine.messages import Play
+
+        self.workbench.transport.show_speed(None)
+        self.workbench.transport.speed_chosen.emit(None)
+        run = self.workbench.run
+        assert run is not None
+        self.workbench.bridge.send(Play(run))
 
     def live(self, seconds: float, done: Callable[[], bool] = lambda: False) -> None:
         from PySide6.QtCore import QEventLoop, QTimer
@@ -120,15 +152,13 @@ class Window:
 
 def steps_per_second(lab: str, seconds: float) -> tuple[float, float]:
     """Train in the window, every view visible; returns steps per second and the largest share spent watching."""
-    from engine.messages import Play, Status
+    from engine.messages import Status
 
     window = Window(lab)
     seen: list[tuple[float, Status]] = []
     bridge = window.workbench.bridge
     bridge.status.connect(lambda status: seen.append((time.perf_counter(), status)))
-    run = window.workbench.run
-    assert run is not None
-    bridge.send(Play(run))
+    window.train()
     window.live(2.0)
     seen.clear()
     window.live(seconds)
@@ -160,12 +190,8 @@ def latency() -> Iterator[Result]:
     from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPointF, Qt
     from PySide6.QtGui import QMouseEvent
 
-    from engine.messages import Play
-
     window = Window("lenet")
-    run = window.workbench.run
-    assert run is not None
-    window.workbench.bridge.send(Play(run))
+    window.train()
     window.live(2.0)
     posted: dict[int, float] = {}
     waits: list[float] = []
@@ -196,7 +222,7 @@ def latency() -> Iterator[Result]:
 
     thread = threading.Thread(target=inject)
     thread.start()
-    window.live(12.0)
+    window.live(INPUT_SECONDS)
     over.set()
     thread.join()
     window.live(0.2)
@@ -207,18 +233,31 @@ def latency() -> Iterator[Result]:
     yield Result("input answered (p99, seconds)", p99, 0.05, False, detail)
 
 
+def gesture() -> Iterator[Result]:
+    """From a gesture to all visible views painted with what followed it, while the lab trains at full speed: the 95th
+    percentile; each lab in a process of its own."""
+    for lab in GESTURE_LABS:
+        code = f"import gui.bench_gesture as b, json; print(json.dumps(b.answers({lab!r}, {GESTURES})))"
+        times = sorted(json.loads(_child(code)))
+        if not times:
+            continue  # there is nothing to touch in it
+        p95 = times[int(0.95 * len(times))]
+        detail = f"of {len(times)} gestures: median {1000 * median(times):.0f}, p95 {1000 * p95:.0f} ms"
+        yield Result(f"gesture answered in {lab} (p95, s)", p95, 0.15, False, detail)
+
+
 def scrub() -> Iterator[Result]:
     """From setting a step, anywhere in 10,000 recorded ones of LeNet, until every view has been painted as it was: the
     95th percentile, while training stands and while it goes on."""
     from PySide6.QtCore import QEvent, QObject
 
-    from engine.messages import Pause, Play
+    from engine.messages import Pause
 
     window = Window("lenet")
     bench = window.workbench
     run = bench.run
     assert run is not None
-    bench.bridge.send(Play(run))
+    window.train()
     window.live(600.0, lambda: (bench.bridge.tape(run).span() or (0, 0))[1] >= SCRUBBED)
     tape, views, chance = bench.bridge.tape(run), {n: p.view for n, p in bench.grid.panels.items()}, random.Random(0)
     painted: set[QObject] = set()
@@ -249,10 +288,10 @@ def scrub() -> Iterator[Result]:
             times.append(time.perf_counter() - begun)
         return sorted(times)
 
-    found = {" while it trains": answers(100)}
+    found = {" while it trains": answers(max(1, SCRUBS // 3))}
     bench.bridge.send(Pause(run))
     window.live(60.0, lambda: not bench.transport.playing)
-    found = {"": answers(300), **found}
+    found = {"": answers(SCRUBS), **found}
     window.close()
     for when, times in found.items():
         p95 = times[int(0.95 * len(times))]
@@ -272,7 +311,7 @@ def growth() -> Iterator[Result]:
     _app = make_application(["deepscope"])
     noise = np.random.default_rng(0)
     views = {}
-    for count in (10_000, 10_000_000):
+    for count in (10_000, POINTS):
         history = MetricHistory()
         for name in ("train", "validation"):
             values = np.exp(-np.arange(count) * (5 / count)) + 0.05 * noise.standard_normal(count)
@@ -293,7 +332,45 @@ def growth() -> Iterator[Result]:
     yield Result("curves: 10 million over 10 thousand", many / few, 1.2, False, detail)
 
 
-BENCHMARKS = {"start": start, "watching": watching, "latency": latency, "scrub": scrub, "growth": growth}
+def theme() -> Iterator[Result]:
+    """The longest stall of the window at each switch of the theme, while LeNet trains: the 99th percentile."""
+    from gui.bench_theme import stalls
+
+    times = sorted(stalls(SWITCHES))
+    p99 = times[int(0.99 * len(times))]
+    detail = f"of {len(times)} switches: median {1000 * median(times):.0f}, worst {1000 * times[-1]:.0f} ms"
+    yield Result("theme switched (p99 stall, seconds)", p99, 0.1, False, detail)
+
+
+BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
+    "start": start,
+    "watching": watching,
+    "latency": latency,
+    "gesture": gesture,
+    "theme": theme,
+    "scrub": scrub,
+    "growth": growth,
+}
+
+
+def one(name: str) -> int:
+    """Run one benchmark; returns how many bars it misses."""
+    missed = 0
+    for result in BENCHMARKS[name]():
+        missed += not result.holds
+        print(result.line(), flush=True)
+    return missed
+
+
+def each(options: list[str]) -> int:
+    """Run all, each in a process of its own, as there is one QApplication in a process; returns how many failed."""
+    missed = 0
+    for name in BENCHMARKS:
+        done = subprocess.run([sys.executable, "-m", "gui", "bench", name, *options], check=False)
+        if done.returncode not in (0, 1):
+            print(f"FAILED {name}: it ended with {done.returncode}", flush=True)
+        missed += done.returncode != 0
+    return missed
 
 
 def main(argv: list[str]) -> int:
@@ -301,12 +378,12 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="deepscope bench", description="Measures the window on this machine.")
     parser.add_argument("name", nargs="?", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--on-screen", action="store_true", help="use the display instead of rendering off screen")
+    parser.add_argument("--quick", action="store_true", help=argparse.SUPPRESS)  # only to see that they run
     options = parser.parse_args(argv)
+    if not options.name:
+        return 1 if each(argv) else 0
     if not options.on_screen:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    missed = 0
-    for name in [options.name] if options.name else BENCHMARKS:
-        for result in BENCHMARKS[name]():
-            missed += not result.holds
-            print(result.line(), flush=True)
-    return 1 if missed else 0
+    if options.quick:
+        globals().update(QUICK)
+    return 1 if one(options.name) else 0

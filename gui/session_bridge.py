@@ -56,6 +56,7 @@ TRAINING_MS = 33  # at most 30 looks a second while something trains: every redr
 STANDING_MS = 16  # nothing trains, but an answer is awaited
 IDLE_MS = 250
 AWAKE_SECONDS = 1.0  # how long to stay quick after a command or news
+ANSWER_SECONDS = 0.3  # how long after a gesture frames are looked for as often as if nothing trained
 LOOK_SECONDS = 0.1
 MEMORY = 512 << 20  # bytes a run may keep for rewinding: half in frames, half in the session's snapshots
 
@@ -117,6 +118,7 @@ class SessionBridge(QObject):
         self._twins: dict[int, dict[int, frozenset[str]]] = {}  # a run's twins, and in what each differs
         self._last_run = 0
         self._awake_until = 0.0
+        self._answer_until = 0.0
         self._budget: float | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -214,10 +216,12 @@ class SessionBridge(QObject):
 
     def send(self, command: Command) -> None:
         """Give the session a command; its answer is looked for at once."""
-        if isinstance(command, Set | Poke | Act) and (twins := self._twins.get(command.run)):
-            name = command.name if isinstance(command, Set) else ""
-            theirs = tuple(replace(command, run=twin) for twin, apart in twins.items() if name not in apart)
-            command = Together(command.run, (command, *theirs))
+        if isinstance(command, Set | Poke | Act):
+            self._answer_until = time.monotonic() + ANSWER_SECONDS
+            if twins := self._twins.get(command.run):
+                name = command.name if isinstance(command, Set) else ""
+                theirs = tuple(replace(command, run=twin) for twin, apart in twins.items() if name not in apart)
+                command = Together(command.run, (command, *theirs))
         if (state := self._runs.get(command.run)) is not None and _teaches(command):
             state.changes += 1
         self.warm_up()
@@ -291,6 +295,8 @@ class SessionBridge(QObject):
         playing = any(state.playing for state in self._runs.values())
         awake = playing or begin < self._awake_until
         building = not self.devices or any(not state.built for state in self._runs.values())
+        if begin < self._answer_until:
+            return STANDING_MS
         return TRAINING_MS if playing or building else STANDING_MS if awake else IDLE_MS
 
     def _take(self, session: Session, news: News, begin: float) -> None:
