@@ -1,17 +1,13 @@
 """Checkpoints: all that is needed to go on with a run as if it had never stopped.
 
 In memory a Snapshot; on disk a ``.deepscope`` file: a zip of two uncompressed members, ``session.json`` and
-``tensors.safetensors``. Nothing is pickled, and nothing in a file is executed. Files are written beside their
-destination and moved over it, so that a full disk or a crash leaves the former file whole.
+``tensors.safetensors``. Nothing is pickled, and nothing in a file is executed.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.files import writing
 from engine.messages import Mark, RunSpec, Series
 
 if TYPE_CHECKING:
@@ -246,24 +243,6 @@ def save(path: Path, spec: RunSpec, snapshot: Snapshot, metrics: Series | None =
     with writing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(MEMBERS[0], json.dumps(header.model_dump(), separators=(",", ":")))
         archive.writestr(MEMBERS[1], to_bytes(tensors))
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Any:
-    """A binary file that takes the place of `path` only once it is whole and on the disk."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
 
 
 @contextlib.contextmanager

@@ -26,7 +26,8 @@ def explain(error: BaseException, lab: Lab | None) -> tuple[str, bool]:
     if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return "The disk is full: nothing was saved, and the former file is untouched. Choose another place.", True
-        return f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), True
+        text = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+        return text[:1].upper() + text[1:], True
     if lab is not None and isinstance(error, Exception) and _ruined(lab):  # whatever fails because of that: an SVD say
         return "The network's weights are no longer numbers. Go back, or restart.", True
     return told(error), False

@@ -21,6 +21,7 @@ from engine.check import check_lab
 from engine.data import DataError
 from engine.discovery import Card, UnknownLab, catalogue, find_card, load_lab
 from engine.error_text import place_of, told
+from engine.files import target_of
 from engine.hyperparameters import HyperparameterError, Value, make_params, parse_settings, values_of
 from engine.interruption import LEAVING
 from engine.lab import Lab, LabError, Metrics, Proof, advance, hyperparameters, start
@@ -104,7 +105,7 @@ def run(options: Namespace) -> int:
     """Train a lab without a window."""
     with _plainly():
         for option in ("save", "weights", "metrics"):
-            _check_folder(option, getattr(options, option))
+            _check_target(option, getattr(options, option))
         _check_length(options)
         lab, spec, done, curves = _begin(options)
         script = _script(options, lab)
@@ -144,9 +145,13 @@ def _check_length(options: Namespace) -> None:
         raise WrongInput(f"--steps must be a whole number from 0 to {checkpoint.MOST_STEPS:,}")
 
 
-def _check_folder(option: str, name: str | None) -> None:
-    if name and not Path(name).parent.is_dir():
-        raise WrongInput(f"--{option} {name}: there is no folder {Path(name).parent}")
+def _check_target(option: str, name: str | None) -> None:
+    if not name:
+        return
+    try:  # before training, not after it
+        target_of(Path(name))
+    except OSError as error:
+        raise WrongInput(f"--{option} {name}: {error.strerror}") from error
 
 
 def _script(options: Namespace, lab: Lab) -> list[Mark]:
@@ -302,7 +307,7 @@ def export(options: Namespace) -> int:
     from engine.export.script import write_script
 
     with _plainly():
-        _check_folder("script", options.script)
+        _check_target("script", options.script)
         card = find_card(options.lab)
         params = load_lab(card.id).Params
         settings = parse_settings(params, options.set)

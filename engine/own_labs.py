@@ -7,6 +7,7 @@ what stands in the file. A package offers a lab as an entry point of the group "
 
 from __future__ import annotations
 
+import errno
 import importlib
 import itertools
 import os
@@ -23,6 +24,7 @@ from types import CodeType
 from typing import TYPE_CHECKING
 
 from engine.error_text import told
+from engine.files import writing
 from engine.interruption import Interrupted
 from engine.lab_cards import Card, read_whole, title_node
 
@@ -247,8 +249,10 @@ def copy_lab(source: Path, name: str) -> Path:
     folder = labs_folder()
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{stem}.py"
-    with target.open("x", encoding="utf-8") as file:
-        file.write(_retitled(text))
+    if target.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    with writing(target) as file:
+        file.write(_retitled(text).encode())
     return target
 
 

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from engine.files import writing
+
 ASSETS = Path(__file__).parent.parent / "assets"
 MIME = "application/x-deepscope"
 ENTRY = "deepscope.desktop"
@@ -84,9 +86,14 @@ def associate() -> None:
     """Have a double click on a session open it here. Raises OSError where nothing can be written."""
     for path, text in _files().items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        _write(path, text)
     _read_again()
     _run("xdg-mime", "default", ENTRY, MIME)
+
+
+def _write(path: Path, text: str) -> None:
+    with writing(path) as file:
+        file.write(text.encode())
 
 
 def dissociate() -> None:
@@ -111,7 +118,7 @@ def _forget_default(path: Path) -> None:
         elif others:
             after.append(f"{key}={';'.join(others)};")
     if after != before:
-        path.write_text("\n".join(after) + "\n", encoding="utf-8")
+        _write(path, "\n".join(after) + "\n")
 
 
 def _read_again() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QPoint, QRect, QSize
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QPoint, QRect, QSize
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QImageWriter, QPainter
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QWidget
 
+from engine.files import writing
 from gui import theme
 from gui.views.base import ViewWidget
 
@@ -28,17 +30,26 @@ def copy_picture(widget: QWidget) -> None:
     QGuiApplication.clipboard().setImage(picture(widget))
 
 
+def png_bytes(image: QImage) -> bytes:
+    """The picture as a PNG file. Raises OSError where Qt cannot make one."""
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    if not QImageWriter(buffer, QByteArray(b"PNG")).write(image):
+        raise OSError("the picture cannot be written as a PNG")
+    return bytes(buffer.data().data())
+
+
 def save_png(widget: QWidget, path: Path) -> None:
     """Write a PNG. Raises OSError where that fails."""
-    if not QImageWriter(str(path), QByteArray(b"PNG")).write(picture(widget)):
-        raise OSError(f"{path.name} could not be written: is the folder there, and may you write to it?")
+    with writing(path) as file:
+        file.write(png_bytes(picture(widget)))
 
 
 def save_svg(view: ViewWidget, path: Path) -> None:
     """Write an SVG of a view that draws vectors. Raises OSError where that fails."""
-    path.open("wb").close()  # QSvgGenerator keeps its failures to itself
+    buffer = QBuffer()  # QSvgGenerator reports no failure to write a file
     generator = QSvgGenerator()
-    generator.setFileName(str(path))
+    generator.setOutputDevice(buffer)
     generator.setSize(QSize(view.width(), view.height()))
     generator.setViewBox(QRect(0, 0, view.width(), view.height()))
     generator.setTitle(view.description.title)
@@ -46,9 +57,13 @@ def save_svg(view: ViewWidget, path: Path) -> None:
     painter.fillRect(view.rect(), QColor(theme.current().panel))
     view.render(painter, QPoint(), renderFlags=QWidget.RenderFlag.DrawChildren)
     painter.end()
+    with writing(path) as file:
+        file.write(buffer.data().data())
 
 
 def save_csv(view: ViewWidget, path: Path) -> None:
     """Write the numbers. Raises OSError where that fails."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(view.csv_rows())
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(view.csv_rows())
+    with writing(path) as file:
+        file.write(text.getvalue().encode())

@@ -7,15 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from PySide6.QtCore import QBuffer, QIODevice, QObject, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QDialog, QFileDialog, QWidget
 
 from engine.export.animation import FORMATS, encode, video_is_there
 from engine.export.recording import Recording
+from engine.files import writing
 from engine.messages import Event, Export, Exported, Paused, Status
 from gui import format
 from gui.background import Work
+from gui.export import png_bytes
 from gui.record_badge import RecordBadge
 from gui.recorder import Recorder
 
@@ -309,11 +311,5 @@ class Exports(QObject):
 
 
 def _save_image(image: QImage, path: Path) -> None:
-    from engine.checkpoint import writing
-
-    buffer = QBuffer()
-    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    if not image.save(buffer, "PNG"):  # type: ignore[call-overload]  # the stubs want bytes, PySide takes both
-        raise OSError(f"{path.name} cannot be written as a picture")
     with writing(path) as file:
-        file.write(buffer.data().data())
+        file.write(png_bytes(image))

@@ -86,14 +86,25 @@ def main(argv: list[str]) -> int:
             os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before Qt starts
         with tempfile.TemporaryDirectory() as folder:  # the user's settings must not show in a picture
             picture = _take(options, Path(folder))
-        if not picture.save(str(options.out)):
-            raise Refused(f"{options.out} cannot be written")
+        _write(picture, options.out)
     except Refused as refusal:
         print(f"deepscope shot: {refusal}", file=sys.stderr)
         return 2
     finally:
         sys.excepthook = sys.__excepthook__
     return 1 if raised else 0
+
+
+def _write(picture: QPixmap, path: Path) -> None:
+    from engine.files import writing
+    from gui.__main__ import Refused
+    from gui.export import png_bytes
+
+    try:
+        with writing(path) as file:
+            file.write(png_bytes(picture.toImage()))
+    except OSError as error:
+        raise Refused(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _take(options: argparse.Namespace, folder: Path) -> QPixmap:

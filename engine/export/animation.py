@@ -15,8 +15,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from engine.checkpoint import writing
 from engine.export.recording import Picture, Pixels
+from engine.files import writing
 
 FORMATS = {".gif": "GIF", ".webp": "WebP", ".png": "Animated PNG", ".mp4": "MP4"}
 VIDEO_RATE = 30

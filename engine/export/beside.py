@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from engine.checkpoint import writing
 from engine.export.source import first_line, last_line
+from engine.files import writing
 
 IMAGES = '''\
 def load_images(name: str, size: int = 28) -> ImageSet:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.checkpoint import writing
+from engine.files import writing
 from engine.messages import Series
 
 POINTS = 1 << 16  # per metric: a history of up to so many points is written whole, a longer one as means of neighbours

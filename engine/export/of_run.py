@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import device
-from engine.checkpoint import writing
 from engine.export.command import base_name, command_line, needs_file
+from engine.files import writing
 from engine.lab import LabError
 from engine.marks import dumps
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine import device
-from engine.checkpoint import writing
 from engine.discovery import find_card, load_lab
 from engine.export import beside
 from engine.export.gather import WIDTH, Import, heading
 from engine.export.lab_source import LabSource, literal
+from engine.files import writing
 from engine.hyperparameters import make_params, values_of
 from engine.messages import Mark, RunSpec
 

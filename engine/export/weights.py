@@ -9,7 +9,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from engine import __version__
-from engine.checkpoint import writing
+from engine.files import writing
 from engine.hyperparameters import values_of
 from engine.lab import Lab, LabError
 from engine.messages import RunSpec

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tiny_lab import Reader, Tiny
 
 import engine.checkpoint
+import engine.files
 import engine.run
 from engine import messages as m
 from engine.checkpoint import same, take
@@ -321,7 +322,7 @@ def test_faults_are_told_and_survived(session: Session, tmp_path: Path, monkeypa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(engine.checkpoint.os, "fsync", full)
+        patch.setattr(engine.files.os, "fsync", full)
         session.send(m.Save(1, kept))
         assert "disk is full" in reader.event(m.Failed, what="save").summary
     assert kept.read_bytes() == before

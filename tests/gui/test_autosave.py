@@ -214,7 +214,7 @@ def test_a_full_disk_is_told_once(open_window: Opener, qtbot: QtBot, monkeypatch
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("engine.checkpoint.os.fsync", full)
+    monkeypatch.setattr("engine.files.os.fsync", full)
     bench.autosave.save()
     qtbot.waitUntil(lambda: "disk is full" in bench.trouble, timeout=PATIENCE)
     bench.banner.dismiss()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
 import shlex
+import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +20,14 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from pytestqt.qtbot import QtBot
 from safetensors import safe_open
 
+import engine.files
 import gui.exports
 from engine import checkpoint, marks
 from engine.__main__ import main
 from engine.checkpoint import same
 from engine.export.recording import Recording
 from engine.messages import Save, Saved, StepOnce
+from gui import export
 from gui.background import Work
 from gui.export_menu import ExportMenu
 from gui.exports import Exports
@@ -166,6 +171,44 @@ def test_what_fails_is_said_in_the_banner(what: str, open_window: Open, qtbot: Q
     press(window, "Metrics as CSV…")
     answer(window, qtbot, tmp_path / "fine.csv")
     qtbot.waitUntil(lambda: window.workbench.trouble == "")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+@pytest.mark.parametrize("what", ["Metrics as CSV…", "Weights…", "Script…", "Window as picture…"])
+def test_a_fifo_is_refused_and_left_alone(what: str, open_window: Open, qtbot: QtBot, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    window = opened(open_window, qtbot, 1)
+    press(window, what)
+    answer(window, qtbot, tmp_path / "fifo")
+    qtbot.waitUntil(lambda: window.workbench.trouble.startswith("Not exported. "))
+    assert "this is a fifo, not a file" in window.workbench.trouble.lower()
+    assert stat.S_ISFIFO((tmp_path / "fifo").stat().st_mode)
+
+
+@pytest.mark.parametrize("save", [export.save_png, export.save_svg, export.save_csv])
+def test_a_view_on_a_full_disk(
+    save: Any, open_window: Open, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = opened(open_window, qtbot, 1)
+    panel = next(each for each in window.workbench.grid.panels.values() if each.view.csv_rows() and each.view.vector())
+    ending = save.__name__.removeprefix("save_")
+    path = tmp_path / f"view.{ending}"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.files.os, "fsync", full)
+        panel._save(ending, lambda path: save(panel.view, path))
+    assert said(window) == "Not saved: No space left on device"
+    assert not list(tmp_path.glob("*view*"))
+    panel._save(ending, lambda path: save(panel.view, path))
+    assert said(window) == f"Saved view.{ending}"
+    assert path.stat().st_size > 50
+    umask = os.umask(0o022)
+    os.umask(umask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
 
 
 def test_nothing_happens_where_no_file_is_chosen(open_window: Open, qtbot: QtBot, tmp_path: Path) -> None:

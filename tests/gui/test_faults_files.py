@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
-import engine.checkpoint
+import engine.files
 from engine import checkpoint
 from gui.main_window import MainWindow
 from gui.workbench import Workbench
@@ -144,7 +145,7 @@ def test_a_full_disk_keeps_the_former_file(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(engine.checkpoint.os, "fsync", full)
+    monkeypatch.setattr(engine.files.os, "fsync", full)
     bench.saving.save()
     qtbot.waitUntil(lambda: bool(bench.trouble), timeout=PATIENCE)
     assert bench.trouble.startswith("Not saved. The disk is full")
@@ -161,6 +162,29 @@ def test_a_full_disk_keeps_the_former_file(
     qtbot.waitUntil(lambda: bench.toast.text.text() == "Saved elsewhere.deepscope", timeout=PATIENCE)
     assert bench.trouble == ""
     assert checkpoint.load(path.parent / "elsewhere.deepscope")[0].lab == LAB
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_a_session_goes_through_links_and_never_over_a_fifo(
+    saved: tuple[MainWindow, Path], qtbot: QtBot, tmp_path: Path
+) -> None:
+    window, path = saved
+    bench = bench_of(window)
+    os.mkfifo(tmp_path / "fifo")
+    bench.saving._write(tmp_path / "fifo")
+    qtbot.waitUntil(lambda: bool(bench.trouble), timeout=PATIENCE)
+    assert bench.trouble == f"Not saved. This is a FIFO, not a file: {tmp_path / 'fifo'}"
+    assert stat.S_ISFIFO((tmp_path / "fifo").stat().st_mode)
+    link = tmp_path / "link.deepscope"
+    link.symlink_to("run.deepscope")
+    before = path.read_bytes()
+    learn(bench, qtbot)
+    bench.saving._write(link)
+    qtbot.waitUntil(lambda: bench.toast.text.text() == "Saved link.deepscope", timeout=PATIENCE)
+    assert bench.trouble == ""
+    assert link.is_symlink()
+    assert path.read_bytes() != before
+    assert checkpoint.load(path)[0].lab == LAB
 
 
 def test_a_folder_that_is_gone_is_said(saved: tuple[MainWindow, Path], qtbot: QtBot) -> None:

@@ -16,7 +16,7 @@ from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
 from pytestqt.qtbot import QtBot
 
-import engine.checkpoint
+import engine.files
 import gui.replay
 from engine.export.animation import AnimationError, Stopped
 from gui import theme
@@ -185,7 +185,7 @@ def test_cancelled_and_failed_leave_no_file(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(engine.checkpoint.os, "fsync", full)
+    monkeypatch.setattr(engine.files.os, "fsync", full)
     save(exports, qtbot, ask(exports), folder / "a.png")
     qtbot.waitUntil(
         lambda: bench.trouble.startswith("Not exported. The disk is full: nothing was written"), timeout=PATIENCE
