@@ -84,7 +84,13 @@ class ViewWidget(QWidget):
         begin = time.thread_time()
         self.payload, self.step = payload, step
         self.take(payload)
+        if self.said:
+            self.read_again()
         self.spent += time.thread_time() - begin
+        self.tell_hint()
+
+    def tell_hint(self) -> None:
+        """Emit `hint` where `payload_hint` is another than before, and nothing pointed at has its place."""
         if (hint := self.payload_hint()) != self._hinted and not self.said:
             self._hinted = hint  # one that is gone gives its place back
             self.hint.emit(hint)
@@ -100,6 +106,9 @@ class ViewWidget(QWidget):
             self.said = text
             self._hinted = self.payload_hint()
             self.hint.emit(text or self._hinted)
+
+    def read_again(self) -> None:
+        """The numbers changed while something is pointed at: what `say` told of it is told anew."""
 
     def send(self, gesture: Gesture, *, edit: bool = False) -> None:
         """Emit a gesture where the lab handles it: as a probe, or as an edit where it is one or there is no probe."""

@@ -331,6 +331,10 @@ class FieldView(PointsView):
         if value is not None:
             self.say(f"{self.said} · value {number(value)}" if self.said else f"value {number(value)}")
 
+    def read_again(self) -> None:
+        if self.pointer is not None and self.brush < 0:
+            self.hovered(self.pointer)
+
     def seize(self, at: QPointF) -> bool:
         if self.brush < 0:
             return super().seize(at)

@@ -164,6 +164,10 @@ class GraphView(ViewWidget):
             self.say(self.told(index) if index >= 0 else "")
             self.update()
 
+    def read_again(self) -> None:
+        if self.at >= 0:
+            self.say(self.told(self.at))
+
     # -------------------------------------------------------------------------------------------- painting
 
     def _scale(self) -> float:

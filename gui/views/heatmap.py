@@ -33,6 +33,7 @@ class HeatmapView(ViewWidget):
         self.selected: tuple[int, int] | None = None
         self._hovered: tuple[int, int] | None = None
         self._stale = True
+        self._unnamed = False  # too small for the names of rows and columns
         self._image: QImage | None = None
         self._strip: QImage | None = None
         self._matrix = QRectF()
@@ -73,6 +74,9 @@ class HeatmapView(ViewWidget):
     def _changed(self) -> None:
         self._stale = True
         self.update()
+
+    def payload_hint(self) -> str:
+        return super().payload_hint() or ("names on hover" if self._unnamed else "")
 
     def choose(self, index: int) -> None:
         """Show another one of several matrices."""
@@ -155,6 +159,7 @@ class HeatmapView(ViewWidget):
         data, (rows, columns) = self.payload, self.payload.values.shape[1:]
         width, height = float(self.width()), self.height() - top
         roomy = width >= 150 and height >= 100
+        self._unnamed = not roomy and bool(data.rows or data.columns)
         self._row_room = min(room_for(data.rows, metrics), 0.3 * width) + 6 if roomy and data.rows else 0.0
         self._row_axis = line + 2 if roomy and self.description.row_axis and height >= 130 else 0.0
         self._column_axis = line + 4 if roomy and self.description.column_axis and height >= 130 else 0.0
@@ -164,6 +169,7 @@ class HeatmapView(ViewWidget):
         label_width = room_for(data.columns, metrics)
         self._turned = bool(data.columns) and not countable(data.columns) and label_width + 4 > across / columns
         self._column_room = 0.0
+        self.tell_hint()
         if roomy and data.columns:
             self._column_room = min(label_width + 6, 0.3 * height) if self._turned else line + 2
         down = max(8.0, height - self._column_room - self._column_axis)
@@ -303,6 +309,7 @@ class HeatmapView(ViewWidget):
         look, metrics = theme.current(), QFontMetricsF(painter.font())
         labels, cell = self.payload.rows, self.cell_area(0, 0).height()
         every = max(1, math.ceil(metrics.height() * 0.74 / cell))
+        edge = self._matrix.left()
         for row, label in enumerate(labels):
             if lit is not None and row == lit[0]:
                 painter.setPen(QColor(look.text))
@@ -311,8 +318,10 @@ class HeatmapView(ViewWidget):
             else:
                 painter.setPen(QColor(look.muted))
             text = metrics.elidedText(label, Qt.TextElideMode.ElideRight, self._row_room - 5)
-            y = self.cell_area(row, 0).center().y() + metrics.capHeight() / 2
-            painter.drawText(QPointF(self._matrix.left() - 6 - metrics.horizontalAdvance(text), y), text)
+            y = self.cell_area(row, 0).center().y()
+            painter.drawText(QPointF(edge - 6 - metrics.horizontalAdvance(text), y + metrics.capHeight() / 2), text)
+            if every > 1:  # which row this is the name of
+                painter.drawLine(QPointF(edge - 4, y), QPointF(edge - 1, y))
 
     def _paint_column_labels(self, painter: QPainter, lit: tuple[int, int] | None) -> None:
         """Names under the columns. With a lit row, each is tinted by the row's value there: what a token attends to."""
@@ -360,6 +369,9 @@ class HeatmapView(ViewWidget):
             painter.setPen(QColor(look.on_accent if weight > 0.6 else look.text if own else look.muted))
             painter.drawText(at, text)
             painter.restore()
+            if every > 1:  # which column this is the name of
+                painter.setPen(QColor(look.text if own else look.muted))
+                painter.drawLine(QPointF(centre, y - 2), QPointF(centre, y + 1))
 
     def _paint_axis_names(self, painter: QPainter) -> None:
         metrics = QFontMetricsF(painter.font())

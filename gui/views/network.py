@@ -378,6 +378,10 @@ class NetworkView(ViewWidget):
             self.say(edge_text(self.payload, *edge, flow=self.description.flow) if edge is not None else "")
             self.update()
 
+    def read_again(self) -> None:
+        if self.edge is not None:
+            self.say(edge_text(self.payload, *self.edge, flow=self.description.flow))
+
     def mouseMoveEvent(self, event: Any) -> None:
         if self.layout_ is None or self.edges is None or self.editor.isVisible():
             return

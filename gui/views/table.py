@@ -7,13 +7,14 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSortFilterProxyModel, Qt
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QVBoxLayout
+from PySide6.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QStyle, QTableView, QVBoxLayout
 
 from engine.payloads import Pick, TableData
 from gui.views.base import ViewWidget
 
 Index = QModelIndex | QPersistentModelIndex
 NUMBER = re.compile(r"^[+-]?(\d[\d,]*\.?\d*|\.\d+)(e[+-]?\d+)?( ?[%A-Za-zµ]+)?$")
+DIGIT = re.compile(r"\d")
 SUFFIXES = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 
@@ -88,6 +89,9 @@ class TableView(ViewWidget):
     def __init__(self, description: Any, *, probes: bool = False, edits: bool = False) -> None:
         super().__init__(description, probes=probes, edits=edits)
         self._model, self._sorter = _Model(self), _Sorter(self)
+        self._room: list[int] = []  # per column the widest text it was fitted to, in pixels
+        self._own: dict[int, int] = {}  # the widths that the viewer gave to columns
+        self._fitting = False
         self._sorter.setSourceModel(self._model)
         self.table = QTableView()
         self.table.setModel(self._sorter)
@@ -108,6 +112,7 @@ class TableView(ViewWidget):
         head.setSortIndicatorClearable(True)
         head.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         head.setStretchLastSection(True)
+        head.sectionResized.connect(self._resized)
         head.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         self.table.setSortingEnabled(True)
         self.table.activated.connect(self._picked)
@@ -146,6 +151,8 @@ class TableView(ViewWidget):
         self._model.show(payload)
         self.table.setVisible(bool(payload.columns))
         if fresh:
+            self._room, self._own = [], {}
+        if fresh or any(now > before for now, before in zip(self._texts(), self._room, strict=True)):
             self._fit()
         self.update()
 
@@ -153,14 +160,32 @@ class TableView(ViewWidget):
         super().resizeEvent(event)
         self._fit()
 
+    def _texts(self) -> list[int]:
+        """The width of the longest text of each column. Every digit counts as 0, so that numbers of as many digits are
+        equally wide."""
+        columns, metrics = zip(*self._model.table.rows, strict=True), self.table.fontMetrics()
+        found = [metrics.horizontalAdvance(DIGIT.sub("0", max(texts, key=len))) for texts in columns]
+        return found or [0] * len(self._model.table.columns)
+
     def _fit(self) -> None:
-        """Columns as wide as they want to be; where that is too much, without the room for the arrow that sorts."""
+        """Columns as wide as they want to be, and no narrower than they were: numbers that come and go move nothing.
+        Where that is too much, without the room for the arrow that sorts."""
+        now = self._texts()
+        self._room = [max(pair) for pair in zip(now, self._room or now, strict=True)]
+        self._fitting = True
         self.table.resizeColumnsToContents()
         head, metrics = self.table.horizontalHeader(), self.table.horizontalHeader().fontMetrics()
-        if head.length() > self.table.viewport().width():
-            for column, title in enumerate(self._model.table.columns):
-                wide = max(self.table.sizeHintForColumn(column), metrics.horizontalAdvance(title) + 14)
-                head.resizeSection(column, wide)
+        tight = head.length() > self.table.viewport().width()
+        margin = 2 * (self.style().pixelMetric(QStyle.PixelMetric.PM_FocusFrameHMargin, None, self.table) + 1)
+        for column, title in enumerate(self._model.table.columns):
+            least = max(self._room[column] + margin, self.table.sizeHintForColumn(column))
+            wide = max(least, metrics.horizontalAdvance(title) + 14 if tight else head.sectionSize(column))
+            head.resizeSection(column, self._own.get(column, wide))
+        self._fitting = False
+
+    def _resized(self, column: int, _: int, width: int) -> None:
+        if not self._fitting and QApplication.mouseButtons():
+            self._own[column] = width
 
     def clear(self) -> None:
         self._model.show(TableData((), ()))

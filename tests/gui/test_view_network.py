@@ -290,3 +290,14 @@ def test_a_diverged_network_is_still_drawn(show):
     assert not view.grab().isNull()
     tall = show(FLOW, dataclasses.replace(data, thumbnails=None), size=(600, 30))  # neurons as dots
     assert not tall.grab().isNull()
+
+
+def test_the_words_about_an_edge_follow_its_weight(show):
+    data = network_data()
+    view = show(NETWORK, data)
+    hover(view, view.layout_.path(0, 0, 1).pointAtPercent(0.15))
+    before = view.hints[-1]
+    weights = (data.weights[0] + 1.0, *data.weights[1:])
+    view.show_payload(NETWORK.pack(dataclasses.replace(data, weights=weights)), 2)
+    assert view.hints[-1] != before
+    assert view.hints[-1].startswith("w = ")

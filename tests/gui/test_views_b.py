@@ -277,6 +277,13 @@ def test_field_hover_tells_the_value(show):
     assert "value 0.7" in view.hints[-1]
 
 
+def test_field_tells_the_value_under_a_pointer_that_rests(show):
+    view = show(FIELD, field_data())
+    hover(view, QPointF(*view.to_pixels(np.array([0.25, -0.5]))))
+    view.show_payload(FIELD.pack(FieldData(np.full((40, 40), 3.0), (-1, 1, -1, 1))), 2)
+    assert view.hints[-1].endswith("value 3")
+
+
 def test_field_probes_until_a_brush_is_chosen(show):
     view = show(FIELD, field_data(), edits=True)
     middle = QPointF(*view.to_pixels(np.zeros(2)))

@@ -18,6 +18,7 @@ from chart_examples import (
 )
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QImage
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QToolTip
 
 from engine.payloads import BarsData, Pick, TableData
@@ -193,3 +194,38 @@ def test_columns_give_up_the_room_for_their_arrows_before_they_are_cut(qtbot):
 )  # fmt: skip
 def test_what_a_cell_is_worth(text, value):
     assert as_number(text) == value
+
+
+def test_columns_widen_as_their_numbers_grow_and_stay_so(qtbot):
+    def rows(value):
+        return TableData(("name", "loss", "step"), tuple((f"run {n}", f"{value:.2f}", f"{n}") for n in range(4)))
+
+    view = a_table()
+    view.show_payload(rows(1.11), 1)
+    shown(qtbot, view, 420, 200)
+    before = view.table.columnWidth(1)
+    view.show_payload(rows(-10_000_000), 2)
+    assert view.table.columnWidth(1) >= view.table.sizeHintForColumn(1) > before
+    wide = view.table.columnWidth(1)
+    view.show_payload(rows(-88_888_888), 3)  # as many digits: nothing moves, nothing is cut
+    assert view.table.columnWidth(1) == wide >= view.table.sizeHintForColumn(1)
+    view.show_payload(rows(0), 4)
+    view.show_payload(TableData(("name", "loss", "step"), ()), 5)
+    view.show_payload(rows(-123_456_789_123), 6)
+    assert view.table.columnWidth(1) >= view.table.sizeHintForColumn(1)
+
+
+def test_the_width_that_the_viewer_gave_a_column_stays(qtbot):
+    view = a_table()
+    shown(qtbot, view, 420, 200)
+    head, handle = view.table.horizontalHeader(), view.window().windowHandle()
+    edge = head.viewport().mapTo(view.window(), QPoint(head.sectionSize(0) - 1, head.height() // 2))
+    QTest.mouseMove(handle, edge)
+    QTest.mousePress(handle, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, edge)
+    for moved in (10, 20, 40):
+        QTest.mouseMove(handle, edge + QPoint(moved, 0))
+    QTest.mouseRelease(handle, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, edge + QPoint(40, 0))
+    chosen = view.table.columnWidth(0)
+    view.show_payload(TableData(TABLE.columns, tuple((a, b, f"{c},000,000") for a, b, c in TABLE.rows)), 2)
+    assert view.table.columnWidth(2) >= view.table.sizeHintForColumn(2)
+    assert view.table.columnWidth(0) == chosen

@@ -260,3 +260,14 @@ def test_csv(show):
     rows = show(GRAPH, graph_data()).csv_rows()
     assert rows[2] == ["weight", "w", "0.5", "", "0.5"]
     assert rows[W1 + 1][:3] == ["x -> z", "x to z", "0.8"]
+
+
+def test_the_words_about_what_is_pointed_at_follow_its_number(show):
+    view = show(GRAPH, graph_data(0.5), edits=True)
+    hover(view, view.to_view(view.layout_.boxes["w"].center()))
+    assert view.hints[-1].startswith("w₁ = 0.5")
+    view.show_payload(GRAPH.pack(graph_data(-1.25)), 2)  # dragged, or learned
+    assert view.hints[-1].startswith("w₁ = -1.25")
+    hover(view, (1, 1))
+    view.show_payload(GRAPH.pack(graph_data(3.0)), 3)
+    assert view.hints[-1] == ""

@@ -289,3 +289,38 @@ def test_a_large_matrix_is_averaged_not_thinned(qtbot):
     view = heatmap(stripes, low=0, high=1, colour="grey")
     seen = pixels_of(shown(qtbot, view, 220, 220))
     assert abs(int(seen[110, 110, 0]) - 127) < 70
+
+
+def test_names_that_are_left_out_leave_ticks_at_those_that_stand(qtbot):
+    """Which column a name belongs to is seen, and no names vanish without a word."""
+    names = tuple(f"word {letter}" for letter in "abcdefghijklmnopqrst")
+    values = np.zeros((len(names), len(names)))
+    view = heatmap(HeatmapData(values, names, names))
+    crowded = shown(qtbot, view, 240, 200)
+
+    def ticked(image, column):
+        cell, seen = view.cell_area(len(names) - 1, column), pixels_of(image).astype(int)
+        below = seen[int(cell.bottom()) + 2, int(cell.center().x()) - 1 : int(cell.center().x()) + 2]
+        return bool((np.abs(below - seen[0, 0]).max(axis=1) > 30).any())
+
+    assert [ticked(crowded, column) for column in range(4)] == [True, False, True, False]
+    wide = shown(qtbot, view, 900, 700)
+    assert not any(ticked(wide, column) for column in range(4))  # every column is named
+
+
+def test_a_matrix_too_small_for_names_says_where_they_are(qtbot):
+    names = ("cat", "dog")
+    view = heatmap(HeatmapData(np.eye(2), names, names), hint="choose one")
+    hints = []
+    view.hint.connect(hints.append)
+    shown(qtbot, view, 130, 90)
+    assert hints[-1] == "names on hover"
+    QToolTip.hideText()
+    qtbot.mouseMove(view, view.cell_area(1, 0).center().toPoint())
+    assert QToolTip.text().endswith("column: cat")
+    shown(qtbot, view, 400, 300)
+    assert hints[-1] == ""  # the description's own is back
+    plain = heatmap(np.eye(2))
+    plain.hint.connect(hints.append)
+    shown(qtbot, plain, 130, 90)
+    assert hints[-1] == ""
