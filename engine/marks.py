@@ -14,13 +14,14 @@ from typing import Any, get_args
 
 import numpy as np
 
+from engine import undo
 from engine.hyperparameters import HyperparameterError, Value, hyperparameters_of, make_params, values_of
 from engine.lab import Lab, LabError, actions_of, views_of
 from engine.messages import Mark
 from engine.payloads import Gesture, Stroke
 
 GESTURES: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(Gesture)}
-KINDS = ("set", "edit", "action")
+KINDS = ("set", "edit", "action", "undo")
 LARGEST = 64 << 20  # bytes of a file of marks
 
 
@@ -56,6 +57,8 @@ def apply(lab: Lab, mark: Mark) -> Mark:
         if view is None or view.on_edit is None or mark.gesture is None:
             raise LabError(f"nothing can be edited in {mark.name!r}")
         view.on_edit(lab, mark.gesture)
+    elif mark.kind == "undo":
+        undo.put_back(lab, mark.patch)
     else:
         if mark.name not in actions_of(lab):
             raise LabError(f"there is no action {mark.name!r}")
@@ -101,6 +104,8 @@ def encode(mark: Mark) -> dict[str, Any]:
         fields = {field.name: getattr(mark.gesture, field.name) for field in dataclasses.fields(mark.gesture)}
         gesture = {name: _plain(value) for name, value in fields.items()}
         told["gesture"] = {"kind": type(mark.gesture).__name__, **gesture}
+    if mark.kind == "undo":
+        told["patch"] = mark.patch
     return told
 
 
@@ -118,7 +123,7 @@ def decode(told: object) -> Mark:
     """The mark that `encode` wrote. Raises MarkError for anything else."""
     if not isinstance(told, Mapping):
         raise MarkError("a mark is an object with step, kind and name")
-    unknown = set(told) - {"step", "kind", "name", "text", "old", "new", "gesture"}
+    unknown = set(told) - {"step", "kind", "name", "text", "old", "new", "gesture", "patch"}
     if unknown:
         raise MarkError(f"a mark has no {', '.join(sorted(map(str, unknown)))}")
     step, kind, name, text = told.get("step"), told.get("kind"), told.get("name"), told.get("text", "")
@@ -131,8 +136,13 @@ def decode(told: object) -> Mark:
         raise MarkError(f"the value of {name} at step {step} is no number, word or flag")
     if (kind == "edit") != ("gesture" in told) or (kind == "set") != ("new" in told):
         raise MarkError(f"a set has a new value, an edit has a gesture; the {kind} of {name} at step {step} does not")
+    patch = told.get("patch", "")
+    if (kind == "undo") != ("patch" in told) or not isinstance(patch, str) or len(patch) > undo.LARGEST:
+        raise MarkError(
+            f"an undo, and nothing else, has a patch; the {kind} of {name} at step {step} does not fit that"
+        )
     gesture = _gesture(told["gesture"]) if kind == "edit" else None
-    return Mark(step, kind, name, text, *values, gesture)
+    return Mark(step, kind, name, text, *values, gesture, patch)
 
 
 def _gesture(told: Any) -> Gesture:

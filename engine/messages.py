@@ -33,15 +33,17 @@ class RunSpec:
 
 @dataclass(frozen=True)
 class Mark:
-    """Something that changed the experiment after `step`: a live hyperparameter, a gesture that edits, an action."""
+    """Something that changed the experiment after `step`: a live hyperparameter, a gesture that edits, an action, or
+    that one of the latter two was undone."""
 
     step: int
-    kind: Literal["set", "edit", "action"]
+    kind: Literal["set", "edit", "action", "undo"]
     name: str  # of the hyperparameter, view or action
     text: str  # for a person
     old: Value = ""
     new: Value = ""
     gesture: Gesture | None = None
+    patch: str = ""  # of an undo: which values it set to what (engine.undo)
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,15 @@ class Act:
 
 
 @dataclass(frozen=True)
+class Revert:
+    """Take back what these edits and actions changed, or such an undo; training goes on. Answered by Edited with a mark
+    of its own, or by Failed where it cannot be done. `marks` are those that came with Edited or Opened."""
+
+    run: int
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True)
 class Look:
     """Which views are visible: they are rendered as often as the budget allows, until the next Look.
 
@@ -268,6 +279,7 @@ Command = (
     | Set
     | Poke
     | Act
+    | Revert
     | Look
     | Speed
     | Budget
@@ -336,12 +348,13 @@ class Changed:
 
 @dataclass(frozen=True)
 class Edited:
-    """A gesture or an action changed the experiment."""
+    """A gesture, an action or an undo changed the experiment."""
 
     run: int
     step: int
     what: str
     mark: Mark | None = None
+    repeated: bool = False  # as it did in a former run
 
 
 @dataclass(frozen=True)

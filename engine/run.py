@@ -6,14 +6,14 @@ import contextlib
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import GeneratorType
 from typing import Any
 
 import torch
 
-from engine import checkpoint, device, hyperparameters, marks
+from engine import checkpoint, device, hyperparameters, marks, undo
 from engine.discovery import load_lab
 from engine.hyperparameters import hyperparameters_of, make_params, values_of, written
 from engine.inside import Inside
@@ -31,6 +31,7 @@ from engine.messages import (
     Paused,
     Playing,
     Poke,
+    Revert,
     RunSpec,
     Series,
     Set,
@@ -50,6 +51,7 @@ SNAPSHOT_INTERVAL = 1.0
 MEMORY = 256 << 20  # bytes of snapshots to branch from
 GATHERED = 0.005  # seconds: at a pace of many steps a second those that fall due meanwhile are done at one go
 BACKLOG = 0.25  # seconds of steps that are made up for at most where the pace was not kept
+UNDO, REDO = "Undo: ", "Redo: "
 PROBE_SEED = 2  # of the numbers that probes draw
 
 
@@ -91,6 +93,7 @@ class Run:
         self._looked: Inside | None = None  # the same after a phase, until the session tells
         self._pending: list[Set] = []
         self.marks: list[Mark] = []  # what changed the experiment so far
+        self.undoable = undo.Undoable()  # what edits and actions replaced
         self.found: dict[str, str] = {}  # what was left out of its data
         self.inherited = 0  # how many of them came with the file that it goes on from
         self._script = list(script)  # what is to change it as it did before
@@ -246,12 +249,22 @@ class Run:
             self._apply_pending()
 
     def _repeat(self, mark: Mark) -> None:
-        done = marks.apply(self.lab, mark)
-        self.marks.append(done)
-        if done.kind == "set":
+        if mark.kind == "set":
+            done = marks.apply(self.lab, mark)
+            self.marks.append(done)
             self.applied.append(Changed(self.number, done.step, done.name, done.old, done.new, mark=done))
-        else:
-            self.applied.append(Edited(self.number, done.step, done.text, done))
+            return
+        with self._undoable():
+            done = marks.apply(self.lab, mark)
+            self.marks.append(done)
+        self.applied.append(Edited(self.number, done.step, done.text, done, repeated=True))
+
+    @contextlib.contextmanager
+    def _undoable(self) -> Iterator[None]:
+        """Keep what the change within replaces; the mark of it comes last of all."""
+        before = undo.state_of(self.lab)
+        yield
+        self.undoable.keep(len(self.marks) - 1, before, undo.state_of(self.lab))
 
     def _mark(self, mark: Mark) -> Mark:
         self.marks.append(dataclasses.replace(mark, step=self.lab.step_count))
@@ -370,9 +383,9 @@ class Run:
             self._probe(lambda: handler(self.lab, command.gesture))
             self.watcher.answer(command.view)
             return []
-        self._between_steps(lambda: handler(self.lab, command.gesture))
+        mark = Mark(0, "edit", command.view, view.description.title, gesture=command.gesture)
+        mark = self._between_steps(lambda: handler(self.lab, command.gesture), mark)
         self.watcher.answer(command.view)
-        mark = self._mark(Mark(0, "edit", command.view, view.description.title, gesture=command.gesture))
         return self._take_applied(Edited(self.number, mark.step, mark.text, mark))
 
     def act(self, command: Act) -> list[Event]:
@@ -382,10 +395,35 @@ class Run:
             self._probe(lambda: action.method(self.lab))
             self.watcher.answer()
             return []
-        self._between_steps(lambda: action.method(self.lab))
+        mark = Mark(0, "action", command.action, action.title)
+        mark = self._between_steps(lambda: action.method(self.lab), mark)
         self.watcher.answer()
-        mark = self._mark(Mark(0, "action", command.action, action.title))
         return self._take_applied(Edited(self.number, mark.step, mark.text, mark))
+
+    def revert(self, command: Revert) -> list[Event]:
+        """Take back what edits and actions changed, or an undo of them. Raises LabError where that cannot be done."""
+        self.finish_step()
+        places = [self._place_of(mark) for mark in command.marks]
+        first = self.marks[places[0]]
+        text = first.text.removeprefix(UNDO)
+        present = undo.state_of(self.lab)
+        patch = undo.difference(self.undoable.state_without(present, places, self.marks), present)
+        title = f"{REDO if first.kind == 'undo' else UNDO}{text.removeprefix(REDO)}"
+        mark = Mark(0, "undo", first.name, title, patch=patch or "[]")
+        mark = self._between_steps(lambda: undo.put_back(self.lab, mark.patch), mark)
+        self.undoable.undo(len(self.marks) - 1, places)
+        self.watcher.answer()
+        return self._take_applied(Edited(self.number, mark.step, mark.text, mark))
+
+    def _place_of(self, mark: Mark) -> int:
+        """Where a mark stands among those of this run. That of a twin, which made the same changes, is known by what
+        it did."""
+        places = [place for place, own in enumerate(self.marks) if own is mark]
+        places = places or [place for place, own in enumerate(self.marks) if _same_change(own, mark)]
+        standing = [place for place in places if not self.undoable.is_undone(place)] or places
+        if standing:
+            return standing[-1]
+        raise LabError(f"{mark.text} cannot be undone: the run went back to a step before it")
 
     def _probe(self, probe: Callable[[], Any]) -> None:
         """Change what is shown, with random numbers of its own: other ones each time, and none of the training's."""
@@ -399,11 +437,14 @@ class Run:
             finally:
                 self._probe_rng = rng_state(self.lab.device)
 
-    def _between_steps(self, change: Callable[[], Any]) -> None:
+    def _between_steps(self, change: Callable[[], Any], mark: Mark) -> Mark:
+        """Make a change; returns its mark as it took place."""
         self.finish_step()
         self._enter()
         try:
-            change()
+            with self._undoable():
+                change()
+                return self._mark(mark)
         finally:
             self._leave()
 
@@ -488,6 +529,7 @@ class Run:
         self._keep(snapshot)
         self._trusted = snapshot.step
         del self.marks[snapshot.marks :]
+        self.undoable.cut(len(self.marks))
         self.watcher.changed(restart=True)
 
     def go_back(self, step: int | None = None) -> list[Event]:
@@ -532,6 +574,11 @@ class Run:
         if self.playing:
             return Playing(self.number, self.lab.step_count)
         return Paused(self.number, self.lab.step_count, self.phase)
+
+
+def _same_change(own: Mark, other: Mark) -> bool:
+    """Whether two runs that advance together were changed alike there."""
+    return (own.step, own.kind, own.name) == (other.step, other.kind, other.name) and own.gesture is other.gesture
 
 
 def _never() -> bool:

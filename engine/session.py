@@ -49,6 +49,7 @@ from engine.messages import (
     Poke,
     Quit,
     Reading,
+    Revert,
     RunSpec,
     Save,
     Saved,
@@ -313,7 +314,7 @@ class Session:
         together = self._with(run)
         phase = run.phase
         self._carry_out(command, run, together)
-        if phase and not run.phase and isinstance(command, Save | Poke | Act):
+        if phase and not run.phase and isinstance(command, Save | Poke | Act | Revert):
             together.level()
             self._post_states(together)  # the step under way was finished for it
         for each in together.runs:
@@ -377,6 +378,7 @@ class Session:
         run = Run(command.run, parent.spec, **self._limits)
         run.begin_at(snapshot)
         run.marks = parent.marks[: snapshot.marks]
+        run.undoable = parent.undoable.of(snapshot.marks)
         run.origin, run.resumed, run.inherited = parent.origin, parent.resumed, parent.inherited
         run.found = parent.found
         opened = run.opened()
@@ -409,6 +411,8 @@ class Session:
                 self._post_all(run.poke(command))
             case Act():
                 self._post_all(run.act(command))
+            case Revert():
+                self._post_all(run.revert(command))
             case Look(views=views, drawn=drawn):
                 run.watcher.look(views, dict(drawn))
             case Speed(steps_per_second=speed):
@@ -515,6 +519,8 @@ def _what(command: Command) -> str:
             return f"edit {view}"
         case Act(action=action):
             return f"action {action}"
+        case Revert():
+            return "undo"
         case StepOnce() | MicroStep():
             return "step"
         case _:

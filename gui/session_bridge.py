@@ -40,6 +40,7 @@ from engine.messages import (
     Play,
     Playing,
     Poke,
+    Revert,
     RunSpec,
     Set,
     StepOnce,
@@ -216,7 +217,7 @@ class SessionBridge(QObject):
 
     def send(self, command: Command) -> None:
         """Give the session a command; its answer is looked for at once."""
-        if isinstance(command, Set | Poke | Act):
+        if isinstance(command, Set | Poke | Act | Revert):
             self._answer_until = time.monotonic() + ANSWER_SECONDS
             if twins := self._twins.get(command.run):
                 name = command.name if isinstance(command, Set) else ""

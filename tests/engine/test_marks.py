@@ -43,6 +43,7 @@ every_mark = st.one_of(
     st.builds(Mark, steps, st.just("set"), words, words, values, values),
     st.builds(Mark, steps, st.just("edit"), words, words, gesture=gestures),
     st.builds(Mark, steps, st.just("action"), words, words),
+    st.builds(Mark, steps, st.just("undo"), words, words, patch=words),
 )
 
 
