@@ -384,4 +384,6 @@ def _teaches(command: Command) -> bool:
     """Whether a command lets a run learn, or changes what it has learned."""
     if isinstance(command, Together):
         return any(map(_teaches, command.commands))
-    return isinstance(command, Play | StepOnce | MicroStep | Act) or (isinstance(command, Poke) and command.edit)
+    if isinstance(command, Poke):
+        return command.edit
+    return isinstance(command, Play | StepOnce | MicroStep | Act | Revert)
