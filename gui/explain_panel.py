@@ -37,6 +37,7 @@ from gui.plain import plain
 
 TEXT_SIZE = 14
 FORMULA_SIZE = 16
+MOST_BYTES = 1_000_000  # of a guide of one's own
 HEADINGS = {1: 20, 2: 16, 3: 14}
 # a guide of one's own has no HTML: its tags are shown as they are written
 MARKDOWN = QTextDocument.MarkdownFeature.MarkdownDialectGitHub | QTextDocument.MarkdownFeature.MarkdownNoHTML
@@ -67,6 +68,8 @@ def guide_of(lab_id: str, source: Path | None = None) -> str:
     beside = source.with_suffix(".md") if source else None
     guide = beside if beside and beside.is_file() else files("assets") / "guides" / f"{lab_id}.md"
     try:
+        if beside is guide and beside.stat().st_size > MOST_BYTES:
+            return f"The guide of this lab has more than {MOST_BYTES // 1_000_000} MB."
         return guide.read_text(encoding="utf-8") if guide.is_file() else ""
     except (OSError, UnicodeDecodeError) as error:
         return f"The guide of this lab cannot be read: {error}"

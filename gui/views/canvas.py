@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer
-from PySide6.QtGui import QColor, QGuiApplication, QImage, QImageReader, QKeySequence, QPainter, QPen
+from PySide6.QtGui import QColor, QGuiApplication, QImage, QKeySequence, QPainter, QPen
 
 from engine.payloads import Array, CanvasData, Drawing
 from gui import theme
+from gui.background import Work
 from gui.drops import dropped_session
 from gui.views.base import ViewWidget
 from gui.views.parts import CHIP_HEIGHT, Chip, Throttle, faded, image_of, paint_focus, paint_tag, small
+from gui.views.picture_file import read_picture
 
-LARGEST_PICTURE = 40e6  # pixels: decoding more would hold up the window
 MOST_UNDO = 50
 SETTLE = 300  # ms after a stroke in which payloads may still be of before it
 
@@ -69,6 +70,7 @@ class CanvasView(ViewWidget):
         self.active = probes or edits
         self.erasing = False
         self.message = ""
+        self._reading: Work | None = None  # of the picture that was dropped last
         self._history: list[Array] = []
         self._stroke: tuple[float, float] | None = None  # where the brush is, while it is down
         self._stroke_erases = False
@@ -340,29 +342,31 @@ class CanvasView(ViewWidget):
         if mime.hasUrls() and mime.urls() and mime.urls()[0].isLocalFile():
             self.open_file(Path(mime.urls()[0].toLocalFile()))
         elif mime.hasImage() and not (picture := QImage(mime.imageData())).isNull():
-            self._take_picture(picture)
+            self._take(ink_of(picture, self.size_))
         else:
             self._complain(otherwise)
 
     def open_file(self, path: Path) -> None:
-        """Take a picture file; a message is shown in the view where that cannot be done."""
-        reader = QImageReader(str(path))
-        reader.setAutoTransform(True)
-        size = reader.size()
-        if size.isValid() and size.width() * size.height() > LARGEST_PICTURE:
-            self._complain(f"{path.name} is too large: {size.width():,} × {size.height():,} pixels.")
-            return
-        if size.isValid() and max(size.width(), size.height()) > 1024:
-            reader.setScaledSize(size.scaled(1024, 1024, Qt.AspectRatioMode.KeepAspectRatio))
-        picture = reader.read()
-        if picture.isNull():
-            self._complain(f"{path.name} cannot be read as a picture: {reader.errorString()}.")
-        else:
-            self._take_picture(picture)
+        """Take a picture file, once it is read; a message is shown in the view where that cannot be done."""
+        self._complain(f"Reading {path.name}…")
+        size = self.size_
+        work = self._reading = Work(lambda _: ink_of(read_picture(path), size), self)
+        work.finished.connect(lambda ink: self._read(work, ink))
+        work.failed.connect(lambda error: self._not_read(work, error))
+        work.start()
 
-    def _take_picture(self, picture: QImage) -> None:
+    def _read(self, work: Work, ink: Array) -> None:
+        if work is self._reading and ink.shape == self.pixels.shape:
+            self.message = ""
+            self._take(ink)
+
+    def _not_read(self, work: Work, error: Exception) -> None:
+        if work is self._reading:
+            self._complain(str(error))
+
+    def _take(self, ink: Array) -> None:
         self._remember()
-        self.pixels = ink_of(picture, self.size_)
+        self.pixels = ink
         self._changed()
 
     def _complain(self, text: str) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import hostile_data
 import numpy as np
 import pytest
 from helpers import PATIENCE, BenchOpener, newest
@@ -310,3 +314,78 @@ def test_the_preview_closes_with_the_lab(open_bench: BenchOpener, table: Path, q
     with qtbot.waitSignal(dialog.finished):
         bench.close_run()
     assert bench.own_data.dialog is None
+
+
+# ------------------------------------------------------------------ data that would hang a reader or fill the memory
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices and pipes are files on Unix")
+def test_hostile_data_are_refused_where_the_viewer_looks_and_training_goes_on(
+    open_bench: BenchOpener, tmp_path: Path, qtbot: QtBot
+) -> None:
+    bench = open_bench()
+    run = bench.run
+    bench.toggle_play()
+    hostile = {
+        hostile_data.pipe(tmp_path, ".csv"): "is a named pipe; only regular files and folders are read",
+        hostile_data.device(tmp_path, ".txt"): "is a device; only regular files and folders are read",
+        hostile_data.listening(tmp_path, ".npz"): "is a socket; only regular files and folders are read",
+        hostile_data.loop(tmp_path, ".csv"): "there is no data set and no file",
+        hostile_data.bombs(tmp_path): "has no pictures that can be read",
+        hostile_data.packed_bomb(tmp_path): "numbers, more than the file holds",
+        hostile_data.alphabet(tmp_path): "more than 4,096 different characters; at most 4,096 can be learned",
+        hostile_data.endless_row(tmp_path): "has a row of more than 1.0 mb",
+    }
+    for path, said in hostile.items():
+        refused_in_the_window(bench, path, said, qtbot)
+        assert bench.run == run
+    begin = newest(bench)
+    qtbot.waitUntil(lambda: newest(bench) > begin, timeout=PATIENCE)
+
+
+def refused_in_the_window(bench: Workbench, path: Path, said: str, qtbot: QtBot) -> None:
+    dialog = drop(bench, path)
+    with stalls() as longest:
+        qtbot.waitUntil(lambda: said in dialog.problem.text().lower(), timeout=10_000)
+    assert longest[0] < 1.0
+    assert not dialog.use.isEnabled()
+    qtbot.mouseClick(dialog.cancel, Qt.MouseButton.LeftButton)
+    begin = newest(bench)
+    qtbot.waitUntil(lambda: newest(bench) > begin, timeout=PATIENCE)
+    bench.runs.choose_dataset(str(path))  # without a preview, as one that was used before
+    qtbot.waitUntil(lambda: path.name in bench.trouble, timeout=PATIENCE)
+    bench.banner.dismiss()
+
+
+@contextmanager
+def stalls() -> Iterator[list[float]]:
+    """How long the window did not answer, at most, in seconds."""
+    longest, last = [0.0], [time.monotonic()]
+
+    def tick() -> None:
+        now = time.monotonic()
+        longest[0] = max(longest[0], now - last[0])
+        last[0] = now
+
+    timer = QTimer()
+    timer.timeout.connect(tick)
+    timer.start(1)
+    yield longest
+    timer.stop()
+
+
+def test_closing_the_preview_ends_the_reading_within_a_second(look_at: Opener, tmp_path: Path, qtbot: QtBot) -> None:
+    """Of a table and a text, each too large to be read in that time."""
+    rows = "1,2,cat\n" * 1000
+    with (tmp_path / "large.csv").open("w") as file:
+        for _ in range(3000):
+            file.write(rows)
+    (tmp_path / "large.txt").write_text("the quick brown fox " * 2_400_000)
+    for path in (tmp_path / "large.csv", tmp_path / "large.txt"):
+        dialog = look_at(path, "table", "text", wait=False)
+        qtbot.waitUntil(lambda dialog=dialog: dialog.bar.value() > 0, timeout=PATIENCE)
+        thread = dialog._work._thread
+        begun = time.monotonic()
+        dialog.end()
+        assert not thread.is_alive()
+        assert time.monotonic() - begun < 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import hostile_data
 import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
@@ -89,10 +91,11 @@ def picture_of_a_bar(path: Path | None = None) -> QImage:
     return image
 
 
-def test_a_picture_is_centred_and_turned_light_on_dark(show, tmp_path):
+def test_a_picture_is_centred_and_turned_light_on_dark(show, tmp_path, qtbot):
     picture_of_a_bar(tmp_path / "bar.png")
     view = show(CANVAS, np.zeros((28, 28)))
     view.open_file(tmp_path / "bar.png")
+    qtbot.waitUntil(lambda: bool(view.pixels.any()))
     ink = np.argwhere(view.pixels > 0.5)
     assert ink[:, 0].min() >= 3
     assert ink[:, 0].max() <= 24
@@ -113,13 +116,47 @@ def test_paste_takes_the_clipboard(show):
     assert "no picture" in view.message
 
 
-def test_a_broken_file_is_named_in_the_view(show, tmp_path):
-    (tmp_path / "broken.png").write_bytes(b"\x89PNG nothing of the kind")
+def make_text(folder):
+    (folder / "notes.png").write_text("nothing of the kind")
+    return folder / "notes.png"
+
+
+def make_broken(folder):
+    (folder / "broken.png").write_bytes(hostile_data.png(20, 20)[:40])
+    return folder / "broken.png"
+
+
+def make_bomb(folder):
+    (folder / "bomb.png").write_bytes(hostile_data.png(6000, 6000))
+    return folder / "bomb.png"
+
+
+def make_vector(folder):
+    (folder / "x.png").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>')
+    return folder / "x.png"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices and pipes are files on Unix")
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (make_text, "notes.png cannot be read as a picture: it is none of PNG, "),
+        (make_broken, "broken.png cannot be read as a picture"),
+        (make_bomb, "bomb.png is too large: 6,000 × 6,000 pixels."),
+        (make_vector, "x.png cannot be read as a picture: it is none of PNG, "),
+        (lambda folder: folder / "gone.png", "gone.png cannot be read: No such file"),
+        (lambda folder: hostile_data.pipe(folder, ".png"), "pipe.png is a named pipe; only regular files"),
+        (lambda folder: hostile_data.device(folder, ".png"), "device.png is a device; only regular files"),
+        (lambda folder: folder, " is a folder; a file is needed"),
+    ],
+)
+def test_a_file_that_is_no_picture_is_named_in_the_view(show, tmp_path, qtbot, make, said):
+    path = make(tmp_path)
     view = show(CANVAS, np.zeros((28, 28)))
     mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(tmp_path / "broken.png"))])
+    mime.setUrls([QUrl.fromLocalFile(str(path))])
     view._accept(mime, "")
-    assert view.message.startswith("broken.png cannot be read")
+    qtbot.waitUntil(lambda: said in view.message)
     assert view.sent == []
     view.repaint()
     click(view, view.square().center())
