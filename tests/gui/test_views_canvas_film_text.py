@@ -114,6 +114,7 @@ def test_paste_takes_the_clipboard(show):
     QGuiApplication.clipboard().setMimeData(mime)
     QTest.keyClick(view, KEY.Key_V, Qt.KeyboardModifier.ControlModifier)
     assert "no picture" in view.message
+    QGuiApplication.clipboard().clear()  # it would outlive the interpreter, which it needs
 
 
 def make_text(folder):
