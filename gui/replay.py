@@ -147,6 +147,7 @@ class Replay(QObject):
             plan.append((step, {name: self._tape.at(name, step) for name in self._places}))
             yield 0.0
         stage = self._stage = QWidget()
+        style.dress(stage)
         stage.resize(self._size)
         panels: dict[str, ViewPanel] = {}
         for name, place in self._places.items():

@@ -65,8 +65,19 @@ def apply(app: QApplication, setting: str) -> None:
     if chosen is theme.current() and app.styleSheet():
         return
     app.setPalette(palette(chosen))
-    app.setStyleSheet(style_sheet(chosen))
+    sheet = style_sheet(chosen)
+    windows = [each for each in app.topLevelWidgets() if each.parentWidget() is None]
+    for window in windows:
+        if window.isVisible() or window.styleSheet():
+            window.setStyleSheet(sheet)
+    if not any(window.isVisible() for window in windows):
+        app.setStyleSheet(sheet)  # with a window on the screen Qt would take five times as long as for that window
     theme.holder.set(chosen)
+
+
+def dress(window: QWidget) -> None:
+    """Give a window without a parent the theme in force: that of the application may be one that was left."""
+    window.setStyleSheet(style_sheet(theme.current()))
 
 
 def palette(t: Theme) -> QPalette:
