@@ -64,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--marks", metavar="FILE", help="what changed a run in the window, to be repeated: JSON")
     run.add_argument("--save", metavar="FILE", help="write a checkpoint at the end")
     run.add_argument("--resume", metavar="FILE", help="go on from a checkpoint")
+    trust = "with --resume: read the files of your own that the checkpoint learns from"
+    run.add_argument("--trust-data", action="store_true", help=trust)
     run.add_argument("--weights", metavar="FILE", help="write the weights at the end, as safetensors")
     run.add_argument("--metrics", metavar="FILE", help="write all metrics at the end, as CSV")
     run.add_argument("--json", action="store_true", help="no progress bar: the JSON object alone")

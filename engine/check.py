@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from engine import checkpoint
+from engine import checkpoint, fitting
 from engine.device import threads_for
 from engine.discovery import CHAPTERS
 from engine.hyperparameters import Value, hyperparameters_of, make_params, values_of
@@ -175,6 +175,7 @@ def resumes(lab_class: type[Lab], lab_id: str) -> None:
         _, loaded, _ = checkpoint.load(path)
     expected = [advance(whole) for _ in range(STEPS)]
     other = start(lab_class, seed=7)  # the same data; everything else is brought out of step
+    fitting.check(other, loaded)
     _train(other, seed=8, steps=3)
     checkpoint.put(other, loaded)
     set_rng_state(loaded.rng, other.device)

@@ -12,11 +12,13 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from engine.bounded import LARGEST_JSON, MOST_STEPS, check_json, parse_json, regular
 from engine.files import writing
+from engine.forms import CheckpointError as CheckpointError
 from engine.messages import Mark, RunSpec, Series
 
 if TYPE_CHECKING:
@@ -27,13 +29,13 @@ if TYPE_CHECKING:
 VERSION = 3  # 1 kept no marks, 2 not how the window was arranged
 SUFFIX = ".deepscope"
 MEMBERS = ("session.json", "tensors.safetensors")
-MOST_STEPS = 10**15
-LARGEST_JSON = 64 << 20
+LARGEST_INDEX = 16 << 20  # bytes that list the tensors of a file
 PIECE = 1 << 20
 
-
-class CheckpointError(ValueError):
-    """A file that cannot be read or does not fit; the message says why."""
+Name = Annotated[str, StringConstraints(max_length=200)]
+Words = Annotated[str, StringConstraints(max_length=4000)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,17 @@ class Header(BaseModel):
 
     format: Literal["deepscope"]
     version: int = Field(ge=VERSION, le=VERSION)  # once it is migrated
-    lab: str
-    hyperparameters: dict[str, float | int | str | bool]
-    dataset: str
-    seed: int
-    device: str
-    step: int = Field(ge=0)
+    lab: Name
+    hyperparameters: dict[Name, Number | Whole | Words | bool] = Field(max_length=1000)
+    dataset: Words
+    seed: int = Field(ge=0, lt=2**64)
+    device: Name
+    step: int = Field(ge=0, le=MOST_STEPS)
     state: Any
     rng: Any
     metrics: Any
-    marks: list[Any]
-    window: dict[str, str]
+    marks: list[Any] = Field(max_length=200_000)
+    window: dict[Name, Words] = Field(max_length=100)
 
     def spec(self) -> RunSpec:
         return RunSpec(self.lab, self.hyperparameters, self.dataset, self.seed, self.device)
@@ -102,7 +104,9 @@ def put(lab: Lab, snapshot: Snapshot) -> None:
         value = getattr(lab, name)
         try:
             if isinstance(value, torch.optim.Optimizer):
-                value.load_state_dict(_copy(kept, name))
+                kept = _copy(kept, name)
+                groups = zip(value.state_dict()["param_groups"], kept["param_groups"], strict=True)
+                value.load_state_dict({**kept, "param_groups": [{**built, **group} for built, group in groups]})
                 _match_layout(value)
             elif hasattr(value, "load_state_dict"):
                 value.load_state_dict(kept)
@@ -240,8 +244,13 @@ def save(path: Path, spec: RunSpec, snapshot: Snapshot, metrics: Series | None =
         marks=[encode(mark) for mark in snapshot.history],
         window=dict(snapshot.window),
     )
+    told = json.dumps(header.model_dump(), separators=(",", ":")).encode()
+    try:
+        check_json(told)
+    except ValueError as error:
+        raise CheckpointError(f"this run was changed too often for a file: {error}") from error
     with writing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(MEMBERS[0], json.dumps(header.model_dump(), separators=(",", ":")))
+        archive.writestr(MEMBERS[0], told)
         archive.writestr(MEMBERS[1], to_bytes(tensors))
 
 
@@ -249,7 +258,7 @@ def save(path: Path, spec: RunSpec, snapshot: Snapshot, metrics: Series | None =
 def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
     """The zip, once its list of members is what `save` writes. Raises CheckpointError for anything else."""
     try:
-        size = path.stat().st_size
+        size = regular(path).st_size
         with zipfile.ZipFile(path) as archive:
             entries = {entry.filename: entry for entry in archive.infolist()}
             if sorted(entries) != sorted(MEMBERS) or len(archive.infolist()) != len(MEMBERS):
@@ -264,7 +273,7 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
     except CheckpointError:
         raise
     except OSError as error:
-        raise CheckpointError(f"{path.name} cannot be read: {error.strerror or error}") from error
+        raise CheckpointError(f"{path.name:.200} cannot be read: {error.strerror or error}") from error
     except Exception as error:  # zipfile raises a dozen kinds on damaged files
         raise CheckpointError(f"{path.name} is not a Deepscope file, or is damaged") from error
 
@@ -280,15 +289,23 @@ def _migrated(raw: Any) -> Any:
 
 def _header(path: Path, data: bytes) -> Header:
     try:
-        raw = json.loads(data)
+        raw = parse_json(data)
         version = raw.get("version") if isinstance(raw, dict) else None
         if isinstance(version, int) and version > VERSION:
             raise CheckpointError(f"{path.name} was written by a newer Deepscope (format {version})")
         return Header.model_validate(_migrated(raw))
     except CheckpointError:
         raise
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path.name} is damaged: its description cannot be understood") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = f"{first['loc'][0]!s:.60}" if first["loc"] else "all of it"
+        raise CheckpointError(
+            f"{path.name} is damaged: its description cannot be understood ({where}: {first['msg']:.200})"
+        ) from error
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path.name} is damaged: its description cannot be understood ({error!s:.200})"
+        ) from error
 
 
 def read_spec(path: Path) -> RunSpec:
@@ -303,10 +320,38 @@ def read_spec(path: Path) -> RunSpec:
     return header.spec()
 
 
-def _series(steps: torch.Tensor, values: torch.Tensor) -> Any:
+def _series(columns: list[torch.Tensor], last: int) -> Any:
+    """The curve of a metric up to a step. Its values may be NaN: what has diverged was measured so."""
+    import torch
+
+    steps, values = columns
     if steps.dim() != 1 or steps.shape != values.shape:
         raise ValueError("steps and values of a metric differ in length")
-    return steps.long().numpy(), values.double().numpy()
+    if steps.dtype != torch.int64 or values.dtype not in (torch.float32, torch.float64):
+        raise ValueError("steps are whole numbers, and values are real ones")
+    if len(steps) and (steps[0] < 0 or (steps.diff() <= 0).any()):
+        raise ValueError("the steps of a metric rise from 0")
+    known = steps <= last
+    return steps[known].numpy(), values[known].double().numpy()
+
+
+def _metrics(told: Any, last: int) -> dict[str, Any]:
+    if len(told) > 1000 or any(not isinstance(name, str) or len(name) > 200 for name in told):
+        raise ValueError("a metric has a name of at most 200 characters, and there are at most 1,000")
+    return {name: _series(columns, last) for name, columns in told.items()}
+
+
+def _packed_tensors(path: Path, archive: zipfile.ZipFile) -> bytes:
+    """The tensors as they lie in the file, if they fit into the memory and their list is not absurd."""
+    import psutil
+
+    size, free = archive.getinfo(MEMBERS[1]).file_size, psutil.virtual_memory().available
+    if size > free / 2:
+        raise CheckpointError(f"{path.name} holds {size / 1e9:.1f} GB, but only {free / 1e9:.1f} GB of memory are free")
+    packed = archive.read(MEMBERS[1])
+    if int.from_bytes(packed[:8], "little") > LARGEST_INDEX:
+        raise CheckpointError(f"{path.name} is damaged: the list of its tensors is too large")
+    return packed
 
 
 def load(path: Path) -> tuple[RunSpec, Snapshot, Series]:
@@ -317,15 +362,15 @@ def load(path: Path) -> tuple[RunSpec, Snapshot, Series]:
 
     with _archive(path) as archive:
         header = _header(path, archive.read(MEMBERS[0]))
-        packed = archive.read(MEMBERS[1])
+        packed = _packed_tensors(path, archive)
     try:
         tensors = from_bytes(packed)
         state = _unflatten(header.state, tensors)
         cpu, accelerator = _unflatten(header.rng, tensors)
-        metrics = {str(name): _series(*columns) for name, columns in _unflatten(header.metrics, tensors).items()}
+        metrics = _metrics(_unflatten(header.metrics, tensors), header.step)
         marks = tuple(decode(told) for told in header.marks)
         rng = cpu, accelerator
         snapshot = Snapshot(header.step, header.hyperparameters, dict(state), rng, len(marks), marks, header.window)
     except Exception as error:  # whatever a forged file provokes: nothing has been touched yet
-        raise CheckpointError(f"{path.name} is damaged: its state cannot be understood") from error
+        raise CheckpointError(f"{path.name} is damaged: its state cannot be understood ({error!s:.200})") from error
     return header.spec(), snapshot, metrics

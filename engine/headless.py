@@ -16,9 +16,10 @@ from typing import Any
 
 import torch
 
-from engine import checkpoint, device, marks
+from engine import checkpoint, device, fitting, marks
+from engine.bounded import MOST_STEPS
 from engine.check import check_lab
-from engine.data import DataError
+from engine.data import DataError, is_known
 from engine.discovery import Card, UnknownLab, catalogue, find_card, load_lab
 from engine.error_text import place_of, told
 from engine.files import target_of
@@ -141,8 +142,8 @@ def _finite(point: tuple[int, float] | None) -> float | None:
 def _check_length(options: Namespace) -> None:
     if options.seconds is not None and not 0 <= options.seconds < math.inf:
         raise WrongInput(f"--seconds must be a number from 0, not {options.seconds}")
-    if options.steps is not None and not 0 <= options.steps <= checkpoint.MOST_STEPS:
-        raise WrongInput(f"--steps must be a whole number from 0 to {checkpoint.MOST_STEPS:,}")
+    if options.steps is not None and not 0 <= options.steps <= MOST_STEPS:
+        raise WrongInput(f"--steps must be a whole number from 0 to {MOST_STEPS:,}")
 
 
 def _check_target(option: str, name: str | None) -> None:
@@ -194,27 +195,50 @@ def _begin(options: Namespace) -> tuple[Lab, RunSpec, list[Mark], Series]:
         spec, snapshot, curves = checkpoint.load(Path(options.resume))
         if spec.lab != card.id:
             raise WrongInput(f"{options.resume} holds a run of {spec.lab}, not of {card.id}")
-        if options.seed is not None or options.data:
-            raise WrongInput("--seed and --data are those of the checkpoint; leave them out with --resume")
+        if options.seed is not None:
+            raise WrongInput("--seed is that of the checkpoint; leave it out with --resume")
+        _agree_on_data(options, lab_class, spec.dataset)
     where = device.choose(options.device or "auto")
     torch.set_num_threads(device.threads_for(lab_class, options.threads))
-    hp = make_params(lab_class.Params, {**spec.hyperparameters, **settings})
+    rebuilt = [name for name in settings if snapshot is not None and hyperparameters(lab_class)[name].rebuilds]
+    if rebuilt:
+        raise WrongInput(f"{', '.join(rebuilt)} cannot change with --resume: it rebuilds the network")
+    begun = spec.hyperparameters if snapshot is not None else settings
+    hp = make_params(lab_class.Params, begun)
     lab = start(lab_class, hp, dataset=spec.dataset, seed=spec.seed, device=where)
+    done: list[Mark] = []
     if snapshot is not None:
-        rebuilt = [name for name in settings if hyperparameters(lab_class)[name].rebuilds]
-        if rebuilt:
-            raise WrongInput(f"{', '.join(rebuilt)} cannot change with --resume: it rebuilds the network")
+        _resume(options.resume, lab, snapshot)
+        done = [*snapshot.history, *_set_anew(lab, settings)]
+    return lab, RunSpec(card.id, values_of(lab.hp), lab.dataset, spec.seed, options.device or "auto"), done, curves
+
+
+def _agree_on_data(options: Namespace, lab_class: type[Lab], dataset: str) -> None:
+    """A file may name any path: it is read only where whoever resumes the run says so, too."""
+    if options.data and options.data != dataset:
+        raise WrongInput(f"{options.resume} goes on with its own data; leave --data out, or give {dataset!r:.300}")
+    if not (options.data or options.trust_data or is_known(dataset) or dataset in lab_class.datasets):
+        raise WrongInput(
+            f"{options.resume} learns from files of its own, {dataset!r:.300}: add --trust-data if you want them read"
+        )
+
+
+def _resume(path: str, lab: Lab, snapshot: checkpoint.Snapshot) -> None:
+    """Bring a built lab to where the snapshot of a file was taken, once it is known to fit."""
+    try:
+        fitting.check(lab, snapshot)
         checkpoint.put(lab, snapshot)
-        set_rng_state(snapshot.rng, lab.device)
-    done = list(snapshot.history) + _set_anew(lab, spec, settings) if snapshot is not None else []
-    return lab, RunSpec(card.id, values_of(hp), lab.dataset, spec.seed, options.device or "auto"), done, curves
+    except checkpoint.CheckpointError as error:
+        raise WrongInput(f"{path}: {error}") from error
+    set_rng_state(snapshot.rng, lab.device)
 
 
-def _set_anew(lab: Lab, spec: RunSpec, settings: dict[str, Value]) -> list[Mark]:
-    """The live hyperparameters that are set to other values than the checkpoint had."""
-    declared = hyperparameters(type(lab))
-    changed = {n: v for n, v in settings.items() if not declared[n].view and v != spec.hyperparameters[n]}
-    return [Mark(lab.step_count, "set", n, f"{n} = {v}", spec.hyperparameters[n], v) for n, v in changed.items()]
+def _set_anew(lab: Lab, settings: dict[str, Value]) -> list[Mark]:
+    """Give hyperparameters other values than the checkpoint had. Returns what that changes of the experiment."""
+    declared, before = hyperparameters(type(lab)), values_of(lab.hp)
+    changed = [Mark(0, "set", n, f"{n} = {v}", before[n], v) for n, v in settings.items() if v != before[n]]
+    done = [marks.apply(lab, mark) for mark in changed]
+    return [mark for mark in done if not declared[mark.name].view]
 
 
 def train(

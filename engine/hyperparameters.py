@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -80,7 +79,7 @@ class Hyperparameter:
 
     def check(self, value: Any) -> Value:
         """Return `value` in this hyperparameter's type; raise HyperparameterError where it is not allowed."""
-        error = HyperparameterError(f"{self.name or self.label} must be {self.allowed}, not {value!r}")
+        error = HyperparameterError(f"{self.name or self.label} must be {self.allowed}, not {value!r:.60}")
         if self.kind == "flag":
             if isinstance(value, bool):
                 return value
@@ -89,11 +88,9 @@ class Hyperparameter:
             if value in self.choices:
                 return str(value)
             raise error
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.most:
             raise error
         if self.kind == "integer" and value != int(value):
-            raise error
-        if not self.low <= value <= self.most:
             raise error
         return int(value) if self.kind == "integer" else float(value)
 

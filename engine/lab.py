@@ -37,7 +37,7 @@ and with an RNG of their own that starts alike each time, so watching never chan
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -51,6 +51,7 @@ from engine.views import Curves, Description
 
 Metrics = dict[str, Tensor | float]
 Step = Generator[str, None, Metrics | None]
+COUNT = (0, 2**53)  # the range of a number that counts something
 LARGEST_SEED = 2**64 - 1  # that torch takes
 Layers = dict[str, tuple[Tensor, Tensor, Tensor]]  # by name: activations (B, ...), weights, and their gradient
 
@@ -128,6 +129,7 @@ class Lab:
     Params: ClassVar[type[Any]]
     layout: ClassVar[str]
     state: ClassVar[tuple[str, ...]]
+    grows: ClassVar[tuple[str, ...]] = ()  # parts of the state whose length (of tensors, the first axis) varies
     weights: ClassVar[tuple[str, ...]] = ()  # exported as learnt, if not all networks: tensors, lists or dicts of them
     order: ClassVar[int] = 50  # its place in the chapter
     datasets: ClassVar[tuple[str, ...]] = ()  # names in engine.data; the first needs no network
@@ -153,6 +155,13 @@ class Lab:
 
     def changed(self, name: str) -> None:
         """Called after live or view hyperparameter `name` took its new value in self.hp."""
+
+    def ranges(self, state: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
+        """The lowest and highest number allowed in parts of a saved state: above all of those that index something.
+
+        The parts have the kinds and shapes of the built lab's. Raises LabError where they contradict each other.
+        """
+        return {}
 
     def inside(self) -> Layers:
         """The layers of a network that is no nn.Module, as the latest phase left them: micro-steps show them."""

@@ -15,6 +15,7 @@ from typing import Any, get_args
 import numpy as np
 
 from engine import undo
+from engine.bounded import LARGEST_JSON, MOST_STEPS, parse_json, regular
 from engine.hyperparameters import HyperparameterError, Value, hyperparameters_of, make_params, values_of
 from engine.lab import Lab, LabError, actions_of, views_of
 from engine.messages import Mark
@@ -22,7 +23,7 @@ from engine.payloads import Gesture, Stroke
 
 GESTURES: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(Gesture)}
 KINDS = ("set", "edit", "action", "undo")
-LARGEST = 64 << 20  # bytes of a file of marks
+TYPES: dict[str, Any] = {"int": int, "float": float | int, "str": str, "bool": bool}  # of the fields of gestures
 
 
 class MarkError(ValueError):
@@ -127,12 +128,14 @@ def decode(told: object) -> Mark:
     if unknown:
         raise MarkError(f"a mark has no {', '.join(sorted(map(str, unknown)))}")
     step, kind, name, text = told.get("step"), told.get("kind"), told.get("name"), told.get("text", "")
-    if type(step) is not int or step < 0:
-        raise MarkError(f"the step of a mark is a whole number from 0, not {step!r}")
+    if type(step) is not int or not 0 <= step <= MOST_STEPS:
+        raise MarkError(f"the step of a mark is a whole number from 0, not {step!r:.60}")
     if kind not in KINDS or not isinstance(name, str) or not isinstance(text, str):
-        raise MarkError(f"a mark is one of {', '.join(KINDS)}, with a name; not {kind!r} {name!r}")
+        raise MarkError(f"a mark is one of {', '.join(KINDS)}, with a name; not {kind!r:.60} {name!r:.60}")
+    if len(name) > 200 or len(text) > 1000:
+        raise MarkError(f"the name or the text of a mark at step {step} is too long")
     values = told.get("old", ""), told.get("new", "")
-    if not all(isinstance(value, float | int | str | bool) for value in values):
+    if not all(map(_plain_value, values)):
         raise MarkError(f"the value of {name} at step {step} is no number, word or flag")
     if (kind == "edit") != ("gesture" in told) or (kind == "set") != ("new" in told):
         raise MarkError(f"a set has a new value, an edit has a gesture; the {kind} of {name} at step {step} does not")
@@ -143,6 +146,13 @@ def decode(told: object) -> Mark:
         )
     gesture = _gesture(told["gesture"]) if kind == "edit" else None
     return Mark(step, kind, name, text, *values, gesture, patch)
+
+
+def _plain_value(value: Any) -> bool:
+    """Whether a hyperparameter could have it."""
+    if isinstance(value, str):
+        return len(value) <= 1000
+    return isinstance(value, float | int) and -1e300 <= value <= 1e300
 
 
 def _gesture(told: Any) -> Gesture:
@@ -158,9 +168,12 @@ def _gesture(told: Any) -> Gesture:
             fields["pixels"] = np.array(pixels["values"], dtype=pixels["dtype"]).reshape(pixels["shape"])
         if any(isinstance(value, list | Mapping) for value in fields.values()):
             raise ValueError("a number or a word was expected")
+        for field in dataclasses.fields(cls):
+            if field.name in fields and not isinstance(fields[field.name], TYPES.get(str(field.type), object)):
+                raise ValueError(f"{field.name} is not {field.type}")
         gesture: Gesture = cls(**fields)
-    except (KeyError, TypeError, ValueError) as error:
-        raise MarkError(f"a gesture cannot be understood: {error}") from error
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise MarkError(f"a gesture cannot be understood: {error!s:.200}") from error
     return gesture
 
 
@@ -173,9 +186,9 @@ def dumps(marks: Iterable[Mark]) -> str:
 def parse(text: str) -> tuple[Mark, ...]:
     """The marks that `dumps` wrote, in the order of their steps. Raises MarkError."""
     try:
-        told = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise MarkError(f"this is no JSON: {error}") from error
+        told = parse_json(text.encode())
+    except ValueError as error:
+        raise MarkError(f"this is no JSON: {error!s:.200}") from error
     if not isinstance(told, list):
         raise MarkError("marks are a list")
     return tuple(sorted((decode(item) for item in told), key=lambda mark: mark.step))  # stable: as they came
@@ -184,7 +197,7 @@ def parse(text: str) -> tuple[Mark, ...]:
 def load(path: Path) -> tuple[Mark, ...]:
     """Read a file of marks. Raises MarkError, which names the file, or OSError."""
     try:
-        if path.stat().st_size > LARGEST:
+        if regular(path).st_size > LARGEST_JSON:
             raise MarkError("it is too large")
         return parse(path.read_text(encoding="utf-8"))
     except (MarkError, UnicodeDecodeError) as error:

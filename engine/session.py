@@ -321,7 +321,7 @@ class Session:
             self._flush(each, force=not each.playing)
 
     def _open(self, command: Open) -> None:
-        from engine import checkpoint
+        from engine import checkpoint, fitting
         from engine.data import DataMissing
         from engine.data.reading import watched
         from engine.run import Run
@@ -337,6 +337,7 @@ class Session:
                 spec = RunSpec(spec.lab, spec.hyperparameters, spec.dataset, spec.seed, command.spec.device)
                 with watched(self._progress(command.run)) as found:
                     run = Run(command.run, spec, **self._limits)
+                fitting.check(run.lab, snapshot)
                 run.begin_at(snapshot)
                 run.origin, run.resumed, run.inherited = run.spec, command.resume, snapshot.marks
                 run.marks, arranged = list(snapshot.history), snapshot.window

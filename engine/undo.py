@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine import checkpoint
+from engine import checkpoint, fitting
 from engine.hyperparameters import values_of
 from engine.lab import LabError
 from engine.messages import Mark
@@ -49,7 +49,12 @@ def state_of(lab: Lab) -> Mapping[str, Any]:
 def put_back(lab: Lab, patch: str) -> None:
     """Apply a patch to a lab between two steps. Raises LabError where it does not fit any more."""
     taken = checkpoint.take(lab, values_of(lab.hp), rng_state(lab.device))
-    checkpoint.put(lab, dataclasses.replace(taken, state=patched(taken.state, patch)))
+    wanted = dataclasses.replace(taken, state=patched(taken.state, patch))
+    try:
+        fitting.check(lab, wanted)  # a mark may come from a file
+        checkpoint.put(lab, wanted)
+    except checkpoint.CheckpointError as error:
+        raise LabError(f"It cannot be undone: {error}") from error
 
 
 # ------------------------------------------------------------------------------------------------ patches

@@ -18,7 +18,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from engine.data.catalogue import CATALOGUE, DataSet, find_files, is_available, set_data_folder
+from engine.data.catalogue import CATALOGUE, DataSet, find_files, is_available, is_known, set_data_folder
 from engine.data.errors import Cancelled, DataError, DataMissing
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ __all__ = [
     "describe_data",
     "find_files",
     "is_available",
+    "is_known",
     "kind_of",
     "load_images",
     "load_table",

@@ -133,6 +133,8 @@ CATALOGUE: dict[str, DataSet] = {
     )
 }
 
+GENERATED = ("circle", "spiral", "xor", "gaussians", "three-clouds", "moons", "plane", "multi-gaussian", "drawn")
+
 _chosen_folder: Path | None = None
 
 
@@ -155,6 +157,11 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("deepscope", appauthor=False)) / "data"
+
+
+def is_known(name: str) -> bool:
+    """Whether a data set's name is one of Deepscope's, rather than a path to files of somebody's own."""
+    return name in ("", *CATALOGUE, *GENERATED)
 
 
 def lookup(name: str) -> DataSet:

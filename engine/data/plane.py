@@ -21,6 +21,7 @@ from torch.nn.functional import one_hot
 from engine.data.columns import split_name, task_of
 from engine.data.errors import DataError
 from engine.data.tables import load_table
+from engine.forms import CheckpointError, compare, misfit
 from engine.payloads import PointsData, Stroke
 
 REACH = 6.0  # the plane shown: -6 .. 6 on both axes
@@ -289,6 +290,19 @@ class Samples:
     def state_dict(self) -> dict[str, Any]:
         """All that a checkpoint needs: drawn points, and where in the epoch the training is."""
         return {"xy": self.xy, "y": self.y, "batches": self.batches}
+
+    def check_state(self, name: str, state: Any) -> None:
+        """Raises CheckpointError where a saved state does not fit."""
+        like = self.state_dict()
+        if not isinstance(state, Mapping) or state.keys() != like.keys():
+            raise misfit(name, state, like)
+        for part in ("xy", "y"):
+            compare(f"{name}.{part}", state[part], like[part], grows=True)
+        if not len(state["xy"]) == len(state["y"]) >= self.given:
+            raise CheckpointError(f"{name}.xy and {name}.y tell of different points")
+        compare(f"{name}.batches", state["batches"], [(self.x, self.y)], grows=True)
+        if any(len(x) != len(y) or not len(x) for x, y in state["batches"]):
+            raise CheckpointError(f"{name}.batches has one without a point, or with more points than answers")
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.replace(state["xy"].to(self.device).clone(), state["y"].to(self.device).clone())

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.data import catalogue
 from engine.data.errors import DataError
 from engine.data.plane import FEATURES, REACH, SETS, PlaneSet, Samples, from_table, grid, load_plane, with_features
 from engine.payloads import Stroke
@@ -208,3 +209,9 @@ def test_the_state_brings_back_points_and_the_place_in_the_epoch() -> None:
 def test_more_than_two_classes_are_one_hot() -> None:
     data = PlaneSet(torch.zeros(3, 2), torch.tensor([2, 0, 1]), ("a", "b", "c"))
     assert Samples(data, 1.0, ["x1"], CPU).y.tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
+
+
+def test_the_names_of_generated_sets_are_known_without_torch() -> None:
+    assert set(catalogue.GENERATED) == set(SETS)
+    assert all(map(catalogue.is_known, ("", "digits", *SETS)))
+    assert not any(map(catalogue.is_known, ("digits2", "/tmp/digits", "digits?x=a", "./moons")))

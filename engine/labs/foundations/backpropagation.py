@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from engine.diagrams import Formula, Graph, Numbers
+from engine.forms import compare
 from engine.hyperparameters import choice, flag, real
 from engine.lab import Lab, LabError, Metrics, Proof, action, view
 from engine.nn.chain_rule import backward_lines, forward_line, local_derivative, update_line
@@ -44,6 +48,7 @@ class Backpropagation(Lab):
     order, speed = 80, 2.0
     Params = Params
     state = ("leaves", "values", "products", "autograd", "position", "worst")
+    grows = ("values", "products", "autograd")  # as the pass goes on
     weights = ("learnt",)
     proof = Proof("largest difference from autograd", 1e-6, False, settings=(("graph", "two layers"),), steps=200)
     layout = """
@@ -129,6 +134,19 @@ class Backpropagation(Lab):
     def difference(self) -> float:
         """The largest difference between the gradients by hand and autograd's."""
         return max(float((self.gradient(name) - exact).abs().max()) for name, exact in self.autograd.items())
+
+    def ranges(self, state: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
+        position = state["position"]
+        if not 0 <= position <= len(self.moves):
+            raise LabError(f"a pass has {len(self.moves)} moves, not {position:,}")
+        twin = copy(self)  # goes through the pass up to there
+        twin.begin()
+        for move in self.moves[: min(position, len(self.moves) - 1)]:
+            twin.do(move)
+        wanted = {} if position < len(self.moves) - 1 else twin.by_autograd()
+        for name, like in (("values", twin.values), ("products", twin.products), ("autograd", wanted)):
+            compare(name, state[name], like)
+        return {}
 
     def measure(self) -> float:
         return self.worst

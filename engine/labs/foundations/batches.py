@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from engine.diagrams import Lines
 from engine.hyperparameters import choice, integer, real
-from engine.lab import Lab, Proof, Step, view
+from engine.lab import COUNT, Lab, Proof, Step, view
 from engine.payloads import BarsData, FieldData, Line, LinesData, PointsData
 from engine.views import Bars, Curves, Field, Points
 
@@ -108,6 +110,9 @@ class Batches(Lab):
             self.kept, self.stride = KEPT // 2, 2 * self.stride
         self.trail[:, self.kept], self.seen[self.kept] = self.w, self.seen_now
         self.kept += 1
+
+    def ranges(self, state: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
+        return {"stride": (1, COUNT[1]), "kept": (1, KEPT)}
 
     def variance(self, w: Tensor, size: int) -> Tensor:
         """How far the gradients of batches of this size lie from the true one: mean squared distance."""

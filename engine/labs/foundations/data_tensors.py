@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from engine.data.ranks import CHANNELS, FRAMES, HEIGHT, KINDS, LENGTHS, WIDTH
 from engine.diagrams import Formula, Lines, Numbers
 from engine.hyperparameters import choice, integer
-from engine.lab import Lab, Metrics, Proof, view
+from engine.lab import Lab, LabError, Metrics, Proof, view
 from engine.payloads import (
     FormulaData,
     FormulaLine,
@@ -95,6 +96,12 @@ class DataTensors(Lab):
         squares += float((batch - theirs).square().sum()) + (theirs - mean) ** 2 * n * m / (n + m)
         self.seen = torch.tensor([n + m, mean + (theirs - mean) * m / (n + m), squares], dtype=torch.float64)
         return {"mean": float(self.seen[1]), "deviation": math.sqrt(float(self.seen[2]) / (n + m))}
+
+    def ranges(self, state: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
+        count, _, squares = state["seen"].tolist()
+        if not (count >= 0 and squares >= 0):
+            raise LabError("neither the count nor the sum of squares in “seen” can be negative")
+        return {"dealt": (0, self.numbers_of.numel() - 1), "seen": (-1e100, 1e100)}
 
     def measure(self) -> float:
         return abs(float(self.seen[1]) - float(self.numbers_of.mean()))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from engine.data.plane import CLASSES, EXTENT, FEATURES, SETS, Samples, grid, load_plane, with_features
 from engine.hyperparameters import choice, flag, integer, real
-from engine.lab import Lab, LabError, Layers, Metrics, Proof, Step, view
+from engine.lab import COUNT, Lab, LabError, Layers, Metrics, Proof, Step, view
 from engine.nn.dense import ACTIVATIONS, MORE_CLASSES, REGRESSION, TWO_CLASSES, Room, Rooms, flat_layers
 from engine.nn.optimizers import OPTIMIZERS, update
 from engine.payloads import FieldData, Gesture, NetworkData, PointPick, Stroke, UnitPick, WeightEdit
@@ -150,6 +152,9 @@ class DenseNetwork(Lab):
         train: Metrics = dict(zip(("train loss", "train accuracy"), both[:, n:].mean(1), strict=True))
         test = zip(("test loss", "test accuracy"), both[:, :n].mean(1), strict=True) if n else ()
         return train | dict(test)
+
+    def ranges(self, state: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
+        return {"t": COUNT, "steps_per_epoch": COUNT}
 
     def measure(self) -> float:
         return float(self.judge(Room(len(self.samples.x), self.sizes, self.device))["test accuracy"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,7 @@ from torch.nn import functional as F
 from engine.data import load_images
 from engine.diagrams import Formula
 from engine.hyperparameters import choice, integer, real
-from engine.lab import Lab, Metrics, Proof, Step, action, view
+from engine.lab import COUNT, Lab, Metrics, Proof, Step, action, view
 from engine.payloads import (
     BarsData,
     CanvasData,
@@ -146,6 +148,12 @@ class Digits(Lab):
         recent = torch.arange(max(0, self.judged - min(RECENT, count)), self.judged, device=self.device) % count
         right = (self.predicted == self.answers)[recent].float()
         return {"held-out loss": self.losses[recent].mean(), "held-out accuracy": right.mean()}
+
+    def ranges(self, state: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
+        return {
+            "queue": (0, len(self.x) - 1), "position": (0, len(self.x)),
+            "predicted": (-1, len(self.classes) - 1), "judged": COUNT, "shown": (-1, len(self.answers) - 1),
+        }  # fmt: skip
 
     def measure(self) -> float:
         return float((self.forward(self.held_out)[-1].argmax(1) == self.answers).float().mean())

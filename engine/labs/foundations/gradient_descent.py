@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from engine.diagrams import Formula, Lines, Surface
 from engine.hyperparameters import choice, real
-from engine.lab import Lab, LabError, Metrics, Proof, Step, action, view
+from engine.lab import COUNT, Lab, LabError, Metrics, Proof, Step, action, view
 from engine.nn.landscape import Landscape
 from engine.nn.optimizers import LIMITS, OPTIMIZERS, RULES, far_from_torch, stable_below, too_large, update
 from engine.nn.surfaces import SURFACES, Ground, relief
@@ -63,6 +65,7 @@ class GradientDescent(Lab):
     order = 60
     Params = Params
     state = ("theta", "before", "move", "g", "m", "v", "t", "origin", "left", "xy", "trail", "stride")
+    grows = ("trail",)
     weights = ("theta",)
     speed = 10
     proof = Proof("largest difference from torch.optim in 50 steps on every surface", 1e-9, higher=False, steps=50)
@@ -152,6 +155,9 @@ class GradientDescent(Lab):
             raise LabError("A ball needs a place in the picture.")
         share = ((torch.tensor(place, device=self.device) - self.middle) / self.half).clamp(-1, 1)
         self.drop(self.ground.place((self.middle + share * self.half)[None])[0])
+
+    def ranges(self, state: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
+        return {"t": COUNT, "stride": (1, COUNT[1])}
 
     def measure(self) -> float:
         """How far a ball is from one that torch.optim moves; in double precision."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +14,7 @@ from torch.nn import functional as F
 from engine.data.plane import CLASSES, EXTENT, grid, load_plane
 from engine.diagrams import Lines
 from engine.hyperparameters import flag, integer, real
-from engine.lab import Lab, LabError, Metrics, Proof, Step, action, view
+from engine.lab import COUNT, Lab, LabError, Metrics, Proof, Step, action, view
 from engine.nn.side_by_side import ALL, Networks
 from engine.payloads import FieldData, Gesture, Line, LinesData, PointsData, Stroke
 from engine.views import Curves, Field
@@ -55,6 +57,7 @@ class OverFitting(Lab):
     Params = Params
     datasets, accepts = CLASSIFICATIONS, ("table",)
     state = ("nets", "best", "best_loss", "best_step", "since", "optimizer", "xy", "y", "held_back")
+    grows = ("xy", "y", "held_back")  # by what is drawn
     weights = ("nets",)
     speed = 100
     proof = Proof("validation loss over its best, without a remedy", 1.5, steps=1500)
@@ -165,6 +168,11 @@ class OverFitting(Lab):
     @action("Go to the best step", help="Bring back the weights with which the validation loss was lowest")
     def go_back(self) -> None:
         self.restore(torch.arange(MEMBERS, device=self.device) == 0)
+
+    def ranges(self, state: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
+        if not len(state["xy"]) == len(state["y"]) == len(state["held_back"]) >= self.given:
+            raise LabError("“xy”, “y” and “held_back” tell of different points")
+        return {"y": (0, len(self.classes) - 1), "best_step": COUNT, "since": COUNT}
 
     def measure(self) -> float:
         return float(self.judged(self.nets, self.held_back)[0][0] / self.best_loss[0])

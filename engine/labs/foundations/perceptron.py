@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,6 +60,7 @@ class Perceptron(Lab):
     Params = Params
     datasets, accepts = ("gaussians", "xor", "circle", "moons", "drawn"), ("table",)
     state = ("w", "gradient", "xy", "y", "queue", "probed", "latest")
+    grows = ("xy", "y", "queue", "latest")
     weights = ("w",)
     proof = Proof("accuracy on separable clouds", 1.0, dataset="gaussians", steps=2000)
     layout = """
@@ -120,6 +123,11 @@ class Perceptron(Lab):
         if self.hp.rule == "perceptron rule":  # how far on the wrong side mistakes lie, on average over all points
             return {"accuracy": right, "loss": ((1 - 2 * self.y) * z).clamp(min=0).mean()}
         return {"accuracy": right, "loss": F.binary_cross_entropy_with_logits(z, self.y)}
+
+    def ranges(self, state: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
+        if not len(state["xy"]) == len(state["y"]) >= self.given or len(state["latest"]) not in (0, 4):
+            raise LabError("“xy” and “y” tell of different points, or “latest” of none")
+        return {"y": (0, 1), "queue": (0, len(state["xy"]) - 1)}
 
     def measure(self) -> float:
         return float(self.judge()["accuracy"])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from engine.data.samples import load_samples
 from engine.hyperparameters import choice, integer, real
-from engine.lab import Lab, Metrics, Proof, Step, view
+from engine.lab import Lab, LabError, Metrics, Proof, Step, view
 from engine.nn.noise import alpha_bar, clean, guided, noised, sampling_times, target, walk
 from engine.nn.unet import PointDenoiser, UNet
 from engine.payloads import BarsData, FieldData, FilmRow, FilmstripData, ImageGroup, ImagesData, Pick, PointsData
@@ -54,6 +55,7 @@ class Diffusion(Lab):
     accepts = ("images",)
     many_threads = True
     state = ("net", "averaged", "optimizer", "picked")
+    grows = ("picked",)
     layout = """
         loss      samples    samples    paths
         loss      samples    samples    paths
@@ -139,6 +141,12 @@ class Diffusion(Lab):
             path.append(pair)
             yield
         return torch.stack([x for x, _ in path]), torch.stack([x0 for _, x0 in path])
+
+    def ranges(self, state: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
+        picked = state["picked"]
+        if picked and not (list(map(type, picked)) == [int, int] and 0 <= picked[0] < self.any):
+            raise LabError("“picked” is the label of a sample and its row of noise, or empty")
+        return {"picked": (0, max(self.any, NOISES) - 1)}
 
     def measure(self) -> float:
         y = torch.arange(self.any, device=self.device).repeat_interleave(40)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +13,7 @@ from torch.nn import functional as F
 
 from engine.data import load_images
 from engine.hyperparameters import flag, integer, real
-from engine.lab import Lab, Metrics, Proof, Step, action, view
+from engine.lab import COUNT, Lab, Metrics, Proof, Step, action, view
 from engine.nn.autoencoder import VAENet
 from engine.payloads import BarsData, Gesture, ImageGroup, ImagesData, Pick, PointPick, PointsData
 from engine.views import Bars, Curves, Images, Points
@@ -125,6 +127,10 @@ class VAE(Lab):
                 recon, kl = self.bound(self.held, self.held_noise)
             metrics |= {"validation −ELBO": recon + kl, "validation reconstruction": recon, "validation KL": kl}
         return metrics
+
+    def ranges(self, state: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
+        last = len(self.held) - 1
+        return {"queue": (0, len(self.x) - 1), "position": (0, len(self.x)), "ends": (0, last), "page": COUNT}
 
     def measure(self) -> float:
         draws = torch.randn(len(self.test), self.hp.latent, generator=torch.Generator().manual_seed(0))

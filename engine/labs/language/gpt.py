@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -163,6 +164,11 @@ class GPT(Lab):
     def loss_of(self, windows: Tensor) -> Tensor:
         """Cross-entropy of each next character, (B, T + 1) to a mean: -log p(x_t | x_<t)."""
         return F.cross_entropy(self.net(windows[:, :-1]).flatten(0, 1), windows[:, 1:].flatten())
+
+    def ranges(self, state: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
+        if not state["prompt"] or not set(state["prompt"]) <= set(self.alphabet):
+            raise LabError("“prompt” is empty, or has characters that the text does not have")
+        return {}
 
     def measure(self) -> float:
         windows = self.held_out.unfold(0, self.hp.context + 1, self.hp.context)  # all of the held-out text, once

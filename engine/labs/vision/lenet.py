@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +12,7 @@ from torch.nn import functional as F
 
 from engine.data import load_images
 from engine.hyperparameters import choice, flag, integer, real
-from engine.lab import Lab, Metrics, Proof, Step, action, view
+from engine.lab import COUNT, Lab, Metrics, Proof, Step, action, view
 from engine.payloads import BarsData, CanvasData, Drawing, Gesture, HeatmapData, ImageGroup, ImagesData, Pick
 from engine.views import Bars, Canvas, Curves, Heatmap, Images
 
@@ -152,6 +154,12 @@ class LeNet(Lab):
         recent = torch.arange(max(0, self.judged - min(RECENT, count)), self.judged, device=self.device) % count
         right = (self.predicted == self.answers)[recent].float()
         return {"validation loss": self.losses[recent].mean(), "validation accuracy": right.mean()}
+
+    def ranges(self, state: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
+        return {
+            "queue": (0, len(self.x) - 1), "position": (0, len(self.x)), "epoch": COUNT,
+            "predicted": (-1, len(self.classes) - 1), "judged": COUNT, "shown": (-1, len(self.answers) - 1),
+        }  # fmt: skip
 
     def measure(self) -> float:
         guesses = torch.cat([self.net(x)[-1].argmax(1) for x in self.held_out.split(500)])  # (M,)

@@ -1,0 +1,120 @@
+"""Thousands of damaged and forged session files: each is refused in one line, or goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import session_files
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded as Linux does it")
+
+LONGEST = 5.0  # seconds of work for one file
+HANGS = 120.0  # seconds by the clock: other programs run, too
+ROOT = Path(__file__).parents[2]
+CHILD = Path(__file__).with_name("resume_child.py")
+
+
+class Child:
+    """A process that runs the command line; another takes its place where one crashes or hangs."""
+
+    def __init__(self, folder: Path) -> None:
+        self._log = (folder / "child.log").open("wb")
+        self._start()
+
+    def _start(self) -> None:
+        pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log, "text": True}
+        pipes["env"] = {**os.environ, "PYTHONPATH": str(ROOT)}
+        self._process = subprocess.Popen([sys.executable, "-X", "faulthandler", str(CHILD)], **pipes)
+        self._answers: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, args=(self._process, self._answers), daemon=True)
+        self._reader.start()
+
+    @staticmethod
+    def _read(process: subprocess.Popen[str], answers: queue.Queue[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            answers.put(line)
+        answers.put("")
+
+    def ask(self, arguments: list[str]) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(arguments) + "\n")
+        self._process.stdin.flush()
+        with contextlib.suppress(queue.Empty):
+            if line := self._answers.get(timeout=HANGS):
+                told: dict[str, Any] = json.loads(line)
+                return told
+        hangs = self._process.poll() is None
+        self._kill()
+        self._start()
+        return {"status": None, "raised": "it hangs" if hangs else "it crashed", "seconds": 0.0, "out": "", "err": ""}
+
+    def _kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def end(self) -> None:
+        self._kill()
+        self._log.close()
+
+
+def problem(told: dict[str, Any]) -> str:
+    """What is wrong with how a file was answered; "" where nothing is."""
+    if told["raised"]:
+        return str(told["raised"])
+    if told["seconds"] > LONGEST:
+        return f"it took {told['seconds']:.1f} s"
+    err = told["err"].strip()
+    if told["status"] == 2:
+        return "" if err.startswith("engine: ") and len(err.splitlines()) == 1 and len(err) < 1500 else f"said {err!r}"
+    if told["status"] not in (0, 1):
+        return f"ended with {told['status']}"
+    result = json.loads(told["out"], parse_constant=lambda token: pytest.fail(f"{token} is no JSON"))
+    return "" if (told["status"] == 1) == ("diverged" in result) else "a status that does not fit its result"
+
+
+def fuzz(folder: Path, labs: list[str], numbers: range) -> Counter[object]:
+    files = [session_files.make(folder, lab) for lab in labs]
+    child, outcomes, problems = Child(folder), Counter[object](), []
+    for number in numbers:
+        path = files[number % len(files)]
+        name, data = session_files.mutated(path, number)
+        forged = folder / "forged.deepscope"
+        forged.write_bytes(data)
+        goal = str(session_files.STEPS + 3)
+        told = child.ask(["run", path.stem, "--device", "cpu", "--resume", str(forged), "--steps", goal, "--json"])
+        outcomes[told["status"]] += 1
+        if wrong := problem(told):
+            problems.append(f"{name}: {wrong}")
+            print(problems[-1], flush=True)
+    child.end()
+    assert not problems, f"{len(problems)} of {len(numbers)}, such as\n" + "\n".join(problems[:5])
+    return outcomes
+
+
+def test_a_smoke_of_forged_sessions(tmp_path: Path) -> None:
+    outcomes = fuzz(tmp_path, ["dense_network", "perceptron", "digits"], range(42))
+    assert outcomes[2] > 20
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_thousands_of_forged_sessions_are_refused_or_go_on(tmp_path: Path) -> None:
+    outcomes = fuzz(tmp_path, list(session_files.LABS), range(100, 2300))
+    print(outcomes)
+    assert outcomes[2] > 1000
+    assert outcomes[0] > 50
