@@ -129,9 +129,9 @@ class Lockstep:
             self._each(Run.micro_step)
             self.level()
 
-    def go_back(self, first: Run) -> list[Event]:
-        """Return to the last state of `first` known to be finite, all to the same step."""
-        events = first.go_back()
+    def go_back(self, first: Run, step: int | None = None) -> list[Event]:
+        """Return to a step of `first`, or to its last state known to be finite, all to the same step."""
+        events = first.go_back(step)
         step = first.lab.step_count
 
         def follow(run: Run) -> None:

@@ -23,6 +23,8 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from engine.heartbeat import BUILDING, Doing, Heartbeat
+from engine.interruption import Interrupted
 from engine.messages import (
     Act,
     Branch,
@@ -63,11 +65,15 @@ from engine.messages import (
 
 if TYPE_CHECKING:
     from engine import lockstep
+    from engine.checkpoint import Snapshot
     from engine.run import Run
 
 TURN = 0.006  # seconds of training between two looks at the queue
 STATUS_INTERVAL = 0.1
 READING_INTERVAL = 0.1
+END_PATIENCE = 2.0  # seconds that a lab's code has at the end until it is interrupted
+EXIT_LIMIT = 4.0  # seconds that an interpreter that exits waits for the thread
+SAVE_LIMIT = 30.0  # seconds that a file may take to be written at the end
 PATIENCE = 0.1  # seconds that training waits at most, where one gesture follows the other, until it goes on a little
 
 
@@ -90,10 +96,13 @@ class Session:
         self._trained_at = 0.0
         self._last = 0  # the run that trained last, as the others are next where a command came meanwhile
         self._void: set[int] = set()  # runs that are to be closed as soon as the thread gets there; 0 is all of them
-        # daemon, so that an interpreter that exits without quit() reaches atexit; quit() joins in any case
+        self._heart = Heartbeat()
+        self._wanted_at = 0.0  # when somebody last asked for something, time.monotonic()
+        self._abandoned = False
+        # daemon, so that an interpreter that exits without quit() reaches atexit
         self._thread = threading.Thread(target=self._main, name="deepscope-session", daemon=True)
         self._thread.start()
-        atexit.register(self.quit)
+        atexit.register(self._at_exit)
 
     # ------------------------------------------------------------------------------------ from any thread
 
@@ -106,6 +115,8 @@ class Session:
         if isinstance(command, Close | Quit):
             with self._lock:
                 self._void.add(command.run)
+        if not isinstance(command, Look | Budget | Save):  # these come by themselves
+            self._wanted_at = time.monotonic()
         self._inbox.put(command)
 
     def news(self) -> News:
@@ -117,12 +128,53 @@ class Session:
             self._events, self._metrics, self._frames, self._status = [], [], {}, {}
         return news
 
-    def quit(self) -> None:
-        """Close all runs and end the thread; returns when it has ended. May be called again."""
-        atexit.unregister(self.quit)
-        if self._thread.is_alive():
-            self.send(Quit())
-            self._thread.join()
+    def quit(self, limit: float | None = None) -> bool:
+        """Close all runs and end the thread; returns when it has ended. May be called again.
+
+        Code of a lab that does not end is interrupted. With a `limit` in seconds the thread is left alone where it goes
+        on all the same, and False returned; a file that is being written gets longer.
+        """
+        atexit.unregister(self._at_exit)
+        if not self._thread.is_alive():
+            return True
+        self.send(Quit())
+        begun, interrupted = time.monotonic(), None
+        while True:
+            self._thread.join(0.05)
+            if not self._thread.is_alive():
+                return True
+            doing, now = self._heart.doing, time.monotonic()
+            if doing is not None and doing is not interrupted and now - max(begun, doing.since) > END_PATIENCE:
+                self._heart.interrupt(doing)
+                interrupted = doing
+            saving = doing is not None and doing.what == "save"
+            if limit is not None and now - begun > (SAVE_LIMIT if saving else limit):
+                return False
+
+    def _at_exit(self) -> None:
+        self.quit(limit=EXIT_LIMIT)
+
+    def overdue(self) -> Doing | None:
+        """What a lab has been doing for far longer than usual, if it is."""
+        return self._heart.overdue(self._wanted_at)
+
+    def still(self, doing: Doing) -> bool:
+        """Whether the thread does this at the moment."""
+        return self._heart.doing is doing
+
+    def line_in(self, path: str) -> tuple[int, bool]:
+        """The line of a lab's file that the thread is at, 0 where it is elsewhere; and whether it is imported."""
+        return self._heart.line_in(path)
+
+    def interrupt(self, doing: Doing) -> None:
+        """Raise Interrupted in the lab's code: this becomes its error, Failed follows, and all other runs go on."""
+        self._heart.interrupt(doing)
+
+    def abandon(self) -> None:
+        """Nothing more is wanted of the thread. It ends if it ever comes back from where it is stuck."""
+        atexit.unregister(self._at_exit)
+        self._abandoned = True
+        self._inbox.put(Quit())
 
     def remember(self, memory: int) -> None:
         """How many bytes of snapshots each run keeps that is opened from now on."""
@@ -135,9 +187,11 @@ class Session:
     # ------------------------------------------------------------------------------------- on the thread
 
     def _main(self) -> None:
+        self._heart.begin()
         try:
-            import engine.run  # noqa: F401  torch is loaded here, on the worker, while the window already stands
-            from engine import device
+            with self._heart.during(0, "", "load"):
+                import engine.run  # noqa: F401  torch is loaded here, on the worker, while the window already stands
+                from engine import device
 
             self.devices = {name: device.describe(name) for name in device.available()}
         except BaseException as error:
@@ -150,22 +204,29 @@ class Session:
             raise
 
     def _serve(self) -> None:
-        while True:
-            try:
-                command = self._inbox.get(timeout=self._patience())
-            except queue.Empty:
-                command = None
-            if isinstance(command, Quit):
-                break
-            if command is not None:
-                if isinstance(command, Close | Save) or self._void.isdisjoint((0, command.run)):
-                    self._guarded(command)
-                if isinstance(command, Close):
-                    with self._lock:
-                        self._void.discard(command.run)
-            else:
-                self._turn()
+        going = True
+        while going and not self._abandoned:
+            with contextlib.suppress(Interrupted):  # it came just when the lab's code had ended
+                going = self._serve_one()
         self._runs.clear()
+
+    def _serve_one(self) -> bool:
+        """Carry out a command, or train and render for a while; False where it is time to end."""
+        try:
+            command = self._inbox.get(timeout=self._patience())
+        except queue.Empty:
+            command = None
+        if isinstance(command, Quit):
+            return False
+        if command is not None:
+            if isinstance(command, Close | Save) or self._void.isdisjoint((0, command.run)):
+                self._guarded(command)
+            if isinstance(command, Close):
+                with self._lock:
+                    self._void.discard(command.run)
+        else:
+            self._turn()
+        return True
 
     def _patience(self) -> float | None:
         """How long to wait for a command: not at all while there is work, for ever when there is none."""
@@ -215,18 +276,29 @@ class Session:
         busy = self._inbox.empty
         first = together.runs[0]
         try:
-            if len(together.runs) == 1:
-                first.work(TURN, lambda: not busy())
-            else:
-                together.work(TURN, lambda: not busy())
+            with self._heart.during(first.number, first.spec.lab, "step"):
+                if len(together.runs) == 1:
+                    first.work(TURN, lambda: not busy())
+                else:
+                    together.work(TURN, lambda: not busy())
         except BaseException as error:  # a lab may raise SystemExit, too: it is its error
             culprit = together.take_culprit() or first
+            if isinstance(error, Interrupted):
+                self._undo_half_a_step(culprit)
             self._fail(culprit.number, "step", error, culprit)
             self._halt(culprit)
         for run in together.runs:
             self._flush(run)
         for run in together.runs if not together.playing else ():
             self._flush(run, force=True)
+
+    def _undo_half_a_step(self, run: Run) -> None:
+        """It was interrupted, and its weights may be half updated: go back to the latest snapshot."""
+        try:
+            with self._heart.during(run.number, run.spec.lab, "step"):
+                self._post_all(self._with(run).go_back(run, run.snapshots.steps[-1]))
+        except BaseException as error:
+            self._fail(run.number, "step", error, run)
 
     def _halt(self, run: Run) -> None:
         """It stands still, and with it those that advance with it."""
@@ -239,7 +311,8 @@ class Session:
             self._post(event)
         run.applied = []
         try:
-            batch, diverged = run.flush(time.perf_counter(), force=force)
+            with self._heart.during(run.number, run.spec.lab, "step"):  # on a GPU this waits for the steps
+                batch, diverged = run.flush(time.perf_counter(), force=force)
         except BaseException as error:
             self._fail(run.number, "step", error, run)
             self._halt(run)
@@ -272,7 +345,8 @@ class Session:
 
     def _render_one(self, run: Run, name: str) -> Frame | None:
         try:
-            return run.watcher.render(name)
+            with self._heart.during(run.number, run.spec.lab, f"view {name}"):
+                return run.watcher.render(name)
         except BaseException as error:
             self._fail(run.number, f"view {name}", error, run)
             return None
@@ -291,19 +365,25 @@ class Session:
 
     def _guarded(self, command: Command) -> None:
         run = self._runs.get(command.run)
+        lab = run.spec.lab if run is not None else command.spec.lab if isinstance(command, Open) else ""
+        calls = isinstance(command, Open | Branch | StepOnce | MicroStep | Pause | Set | Poke | Act | GoBack | Revert)
         try:
-            if isinstance(command, Open):
-                self._open(command)
-            elif isinstance(command, Branch):
-                self._branch(command)
-            elif run is not None:  # a run closed meanwhile: what is said to it is void
-                self._say(command, run)
+            with self._heart.during(command.run, lab, _what(command)) if calls else contextlib.nullcontext():
+                if isinstance(command, Open):
+                    self._open(command)
+                elif isinstance(command, Branch):
+                    self._branch(command)
+                elif run is not None:  # a run closed meanwhile: what is said to it is void
+                    self._say(command, run)
         except BaseException as error:
             together = self._with(run) if run is not None else None
             culprit = together.take_culprit() if together is not None else None
             if together is not None and (culprit or isinstance(command, StepOnce | MicroStep | Pause)):
                 together.play(False)
             failed = culprit or run
+            changes = isinstance(command, StepOnce | MicroStep | Pause | Set | Act | Save | Revert)
+            if isinstance(error, Interrupted) and failed is not None and (changes or getattr(command, "edit", False)):
+                self._undo_half_a_step(failed)
             number = failed.number if failed is not None else command.run
             self._fail(number, "step" if culprit else _what(command), error, failed, command)
             if together is not None:
@@ -360,6 +440,7 @@ class Session:
 
         def progress(done: int, total: int) -> None:
             nonlocal told
+            self._heart.beat()
             if not self._void.isdisjoint((0, number)):
                 raise Cancelled("the reading was stopped")
             if time.perf_counter() - told >= READING_INTERVAL:
@@ -470,10 +551,20 @@ class Session:
         from engine import checkpoint
         from engine.metrics import continued
 
-        snapshot = dataclasses.replace(run.snapshot(), history=tuple(run.marks), window=command.window)
+        try:
+            snapshot = self._snapshot(run)
+        except Interrupted as error:  # what it had learned before that step is saved
+            self._undo_half_a_step(run)
+            self._fail(run.number, "step", error, run)
+            snapshot = self._snapshot(run)
+        snapshot = dataclasses.replace(snapshot, history=tuple(run.marks), window=command.window)
         self._flush(run, force=True)
         checkpoint.save(command.path, run.spec, snapshot, continued(command.metrics, run.recent))
         self._post(Saved(run.number, snapshot.step, command.path))
+
+    def _snapshot(self, run: Run) -> Snapshot:
+        with self._heart.during(run.number, run.spec.lab, "step"):  # the step under way is finished
+            return run.snapshot()
 
     def _export(self, command: Export, run: Run) -> None:
         from engine.export.of_run import export
@@ -486,7 +577,10 @@ class Session:
     ) -> None:
         from engine.faults import explain
 
-        summary, expected = explain(error, run.lab if run else None)
+        if isinstance(error, Interrupted):
+            summary, expected = f"{_place(what)} did not end and was stopped.", False
+        else:
+            summary, expected = explain(error, run.lab if run else None)
         spec: Any = run.spec if run else getattr(command, "spec", RunSpec(""))
         step = run.lab.step_count if run else 0
         trace = "".join(traceback.format_exception(error))
@@ -500,6 +594,12 @@ def _line(error: BaseException) -> str:
     """The error on one line, without its full stop."""
     text = " ".join(str(error).split()).rstrip(".")
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _place(what: str) -> str:
+    """The method of a lab in which something named as in Failed takes place."""
+    kind, _, name = what.partition(" ")
+    return f"{name}()" if name else "Opening it" if kind in BUILDING else f"{kind}()"
 
 
 def _what(command: Command) -> str:
@@ -522,7 +622,7 @@ def _what(command: Command) -> str:
             return f"action {action}"
         case Revert():
             return "undo"
-        case StepOnce() | MicroStep():
+        case StepOnce() | MicroStep() | Pause():
             return "step"
         case _:
             return type(command).__name__.lower()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
+from engine.interruption import Interrupted
 from engine.lab import views_of
 from engine.messages import Frame
 from engine.payloads import Payload
@@ -39,6 +40,7 @@ class Watcher:
         self._next: dict[str, float] = {}  # when a view may be rendered again
         self._had: dict[str, float] = {}  # the weighed time that each view has had since others came into sight
         self._owed: dict[str, int] = {}  # views to be rendered at once, and the version that a gesture made
+        self._stopped: set[str] = set()  # views that did not end: not rendered again until they are asked for
         self._poked = ""  # the view of the latest gesture
         self._gesture = 0  # the version that the latest gesture made
         self._gestures = 0  # how many there were
@@ -64,8 +66,9 @@ class Watcher:
         self._version += 1
         self._gestures += 1
         self._gesture, self._poked = self._version, view
+        self._stopped.discard(view)
         for name in self.visible:
-            if name not in self._owed:
+            if name not in self._owed and name not in self._stopped:
                 self._slices.pop(name, None)
                 self._owed[name] = self._version
 
@@ -88,6 +91,7 @@ class Watcher:
             self._owed = {name: version for name, version in self._owed.items() if name in self.visible}
         for name in fresh:
             self._shown.pop(name, None)
+        self._stopped -= fresh
         for name in set(self._slices) - set(self.visible):
             del self._slices[name]
         now = time.perf_counter()
@@ -120,7 +124,8 @@ class Watcher:
 
     def stale(self) -> list[str]:
         """The visible views that have something new to show, or are half rendered."""
-        return [name for name in self.visible if name in self._slices or self._shown.get(name) != self._version]
+        shown = (name for name in self.visible if name not in self._stopped)
+        return [name for name in shown if name in self._slices or self._shown.get(name) != self._version]
 
     def half(self, name: str) -> bool:
         """Whether some slices of a view are rendered, and others are not."""
@@ -149,8 +154,11 @@ class Watcher:
         except StopIteration as stop:
             payload = stop.value
             self._show(name, version)
-        except BaseException:
+        except BaseException as error:
             self._show(name, version)  # a view that raises is tried again only when the run has changed
+            if isinstance(error, Interrupted):
+                self._stopped.add(name)
+                self._owed.pop(name, None)
             self._next[name] = time.perf_counter() + FAILED_INTERVAL
             raise
         now = time.perf_counter()

@@ -59,6 +59,7 @@ IDLE_MS = 250
 AWAKE_SECONDS = 1.0  # how long to stay quick after a command or news
 ANSWER_SECONDS = 0.3  # how long after a gesture frames are looked for as often as if nothing trained
 LOOK_SECONDS = 0.1
+CLOSING = 4.0  # seconds that closing waits for a lab that does not end; files that are being written get longer
 MEMORY = 512 << 20  # bytes a run may keep for rewinding: half in frames, half in the session's snapshots
 
 Drawn = Callable[[], Mapping[str, float]]
@@ -258,13 +259,14 @@ class SessionBridge(QObject):
             self._session.remember(memory // 2)
 
     def shutdown(self) -> None:
-        """Stop polling, stop the session and join its thread. Nothing is heard after that."""
+        """Stop polling, stop the session and join its thread. Nothing is heard after that. A thread that is stuck in a
+        lab is interrupted; where even that does not help, it is left behind after CLOSING seconds."""
         self._over = True
         self._timer.stop()
         self._runs.clear()
         session, self._session = self._session, None
         if session is not None:
-            session.quit()
+            session.quit(limit=CLOSING)
 
     # ------------------------------------------------------------------ polling
 

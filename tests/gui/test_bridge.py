@@ -56,7 +56,8 @@ class ScriptedSession:
     def remember(self, memory: int) -> None:
         self.memory = memory
 
-    def quit(self) -> None:
+    def quit(self, limit: float | None = None) -> None:
+        assert limit
         self.quits += 1
 
     def looks(self) -> list[Look]:

@@ -7,11 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hostile_lab import write_lab
 
 from engine import checkpoint
 
@@ -39,12 +41,15 @@ class Application:
     def until(self, word: str, seconds: float = 60.0) -> str:
         """Read what it prints until a line begins with `word`; the line."""
         assert self.process.stdout is not None
-        deadline = time.monotonic() + seconds
-        for line in self.process.stdout:
-            self.said.append(line.strip())
-            if line.startswith(word):
-                return line.strip()
-            assert time.monotonic() < deadline
+        watchdog = threading.Timer(seconds, self.process.kill)
+        watchdog.start()
+        try:
+            for line in self.process.stdout:
+                self.said.append(line.strip())
+                if line.startswith(word):
+                    return line.strip()
+        finally:
+            watchdog.cancel()
         raise AssertionError(f"it ended before it said {word!r}: {self.said}, {self.errors()}")
 
     def end(self, *numbers: int, group: bool = False) -> float:
@@ -126,3 +131,36 @@ def test_ctrl_c_in_the_terminal_that_ran_start_py(applications: list[Application
     assert application.process.returncode == 130
     assert application.errors() == []
     assert len(application.saved()) == 1
+
+
+STUCK = {  # after which line of the program the window is closed, and how long after it
+    "import": ("opening", 0.5),
+    "build": ("opening", 0.5),
+    "step": ("ready", 3.0),
+    "view": ("ready", 1.0),
+}
+
+
+def slow_but(name: str) -> list[object]:
+    return [pytest.param(each, marks=() if each == name else pytest.mark.slow) for each in STUCK]
+
+
+@pytest.mark.parametrize("place", slow_but("build"))
+@pytest.mark.parametrize("loop", ["never_ends()", pytest.param("time.sleep(1000)", marks=pytest.mark.slow)])
+def test_closing_ends_the_process_though_a_lab_does_not_end(
+    applications: list[Application], tmp_path: Path, place: str, loop: str
+) -> None:
+    """Also where it cannot be interrupted: within one instruction."""
+    paced = f"{loop} if self.step_count > 400 else time.sleep(0.004)"
+    statement = paced if place == "step" else f"{loop} if self.step_count > 5000 else None" if place == "view" else loop
+    write_lab(tmp_path / "labs", "odd", place, statement)
+    application = start(applications, tmp_path, "mine.odd", DEEPSCOPE_LABS=str(tmp_path / "labs"))
+    word, seconds = STUCK[place]
+    application.until(word)
+    time.sleep(seconds)  # it gets to where it does not end
+    assert application.end(signal.SIGTERM) < 5.0
+    assert application.process.returncode == 128 + signal.SIGTERM
+    assert application.errors() == []
+    if word == "ready" and "sleep" not in loop:
+        (saved,) = application.saved()
+        assert checkpoint.load(saved)[1].step > 0
