@@ -120,7 +120,7 @@ def npz_arrays(path: Path) -> Arrays:
     try:
         with open_archive(path) as archive:
             return {info.filename.removesuffix(".npy"): _npy_header(path, archive, info) for info in archive.infolist()}
-    except (DataError, OSError):
+    except DataError:
         raise
     except Exception as error:  # zipfile and numpy raise a dozen kinds on damaged files
         raise DataError(f"{path.name} is not an .npz archive, or it is damaged: {error}") from error
@@ -206,7 +206,7 @@ def read_npz(path: Path, size: int) -> Raw:
             for role, name in names.items():
                 if name:
                     loaded[role] = read_array(archive, name)
-    except (DataError, OSError):  # Cancelled is one
+    except DataError:  # Cancelled is one
         raise
     except Exception as error:  # as above
         raise DataError(f"{path.name} is damaged: {error}") from error
