@@ -421,7 +421,8 @@ class Diverged:
 
 @dataclass(frozen=True)
 class Failed:
-    """Something raised. `what` is "open", "step", "view NAME", "edit NAME", "set NAME", "save", "export WHAT" …
+    """Something raised. `what` is "open", "step", "view NAME", "edit NAME", "set NAME", "save", "export WHAT",
+    "engine" …
 
     After "step" the run is paused, after "open" and "resume" there is none; otherwise it goes on. `expected` is true
     where the summary alone tells the viewer what to do (a LabError, a full disk): no traceback need be shown.

@@ -32,6 +32,7 @@ class Autosave(QObject):
         self._told = False  # that it cannot be written
         self._former: tuple[int, Path] | None = None  # a run that goes on from an autosave, and that file
         self._written: tuple[int, int, int] | None = None  # the run, and how far it had got when it was written
+        self._saved: tuple[int, int] | None = None  # the run and the step that the file holds
         self._timer = QTimer(self)
         self._timer.setInterval(EVERY_MS)
         self._timer.timeout.connect(self.save)
@@ -60,6 +61,7 @@ class Autosave(QObject):
     def concerns(self, event: Event) -> bool:
         """Whether an event answers an autosave: then the viewer need not hear of it."""
         if isinstance(event, Saved) and event.path == self.path:
+            self._saved = event.run, event.step
             if self._former is not None and self._former[0] == event.run:  # what was opened lies in the new file now
                 with contextlib.suppress(OSError):
                     self._former[1].unlink()
@@ -79,6 +81,10 @@ class Autosave(QObject):
         if path != self.path:
             self._former = run, path
         return True
+
+    def step_of(self, run: int) -> int | None:
+        """The step at which the file holds this run; None where it does not."""
+        return self._saved[1] if self._saved is not None and self._saved[0] == run else None
 
     def close(self) -> None:
         """The lab is left: keep its last state. To be called while there is an engine; later calls do nothing."""

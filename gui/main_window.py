@@ -81,6 +81,7 @@ class MainWindow(QMainWindow):
         self.gallery = Gallery(self._cards)
         self.gallery.chosen.connect(self.open_lab)
         self.notice = Notice()
+        self.stuck_notice = Notice()
         self._saving: tuple[QAction, ...] = ()
         self._made_menu: QMenu | None = None
         self._exporting: ExportMenu | None = None
@@ -110,7 +111,7 @@ class MainWindow(QMainWindow):
         column = QVBoxLayout(self._centre)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        for widget in (self.header, self.notice, self.pages):
+        for widget in (self.header, self.notice, self.stuck_notice, self.pages):
             column.addWidget(widget)
         self.setCentralWidget(self._centre)
         if not self.restoreGeometry(settings.geometry):
@@ -332,10 +333,12 @@ class MainWindow(QMainWindow):
         """The bridge to the session, made when it is first needed."""
         if self.bridge is None:
             from gui.session_bridge import SessionBridge
+            from gui.stuck import StuckEngine
 
             self.bridge = SessionBridge(self, threads=self.settings.threads, memory=self.settings.memory << 20)
             self.bridge.set_budget(self.settings.budget)
             self.bridge.loaded.connect(self._engine_loaded)
+            StuckEngine(self.bridge, self.stuck_notice, self)
             self.bridge.warm_up()
         return self.bridge
 

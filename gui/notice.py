@@ -27,6 +27,8 @@ class Notice(QFrame):
         self._offer: tuple[Callable[[], None], Callable[[], None]] | None = None  # what the button does, and closing
         self._do = QPushButton()
         self._do.clicked.connect(self._take_offer)
+        self._decline = QPushButton()
+        self._decline.clicked.connect(self._dismiss)
         self._copy = QPushButton("Copy")
         self._copy.setToolTip("Copy the details to the clipboard")
         self._copy.clicked.connect(self._copy_details)
@@ -38,6 +40,7 @@ class Notice(QFrame):
         row.setSpacing(12)
         row.addWidget(self._picture)
         row.addWidget(self._text, 1)
+        row.addWidget(self._decline)
         row.addWidget(self._do)
         row.addWidget(self._copy)
         row.addWidget(self._close)
@@ -55,14 +58,31 @@ class Notice(QFrame):
         self._details = text
         self._say(text, text)
 
-    def offer(self, text: str, button: str, do: Callable[[], None], decline: Callable[[], None]) -> None:
-        """Something the viewer may want: `do` on the button, `decline` on closing."""
+    def offer(
+        self,
+        text: str,
+        button: str,
+        do: Callable[[], None],
+        decline: Callable[[], None],
+        *,
+        decline_button: str = "",
+    ) -> None:
+        """Something the viewer may want: `do` on the button, `decline` on closing or on a button of its own."""
         self._details = text
         self._say(text, text)
         self._offer = do, decline
         self._do.setText(button)
         self._do.show()
+        self._decline.setText(decline_button)
+        self._decline.setVisible(bool(decline_button))
         self._copy.hide()
+
+    def retell(self, text: str) -> None:
+        """Change the words of the offer that is shown."""
+        self._details = text
+        self._text.setText(text)
+        self._text.setToolTip(plain(text))
+        self._text.setAccessibleName(text)
 
     def _take_offer(self) -> None:
         if self._offer is not None:
@@ -86,6 +106,7 @@ class Notice(QFrame):
         self._text.setAccessibleName(text)
         self._offer = None
         self._do.hide()
+        self._decline.hide()
         self._copy.show()
         self._copy.setText("Copy")
         self._restyle()

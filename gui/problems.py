@@ -114,6 +114,18 @@ class Problems(QObject):
             choices.insert(0, (f"Go back to step {event.back_to:,}", lambda: self.runs.bridge.send(back)))
         self.banner.say(f"{metric} became {became} at step {event.step:,}. {event.cause}", *choices, subject="diverged")
 
+    def engine_ended(self, event: Failed, autosave: Path, step: int | None) -> None:
+        """The engine is a new one: the run is lost, but for what was saved."""
+        choices: list[Choice] = [("Restart", self.runs.start_over)]
+        text = f"{event.summary} It stood at step {event.step:,}"
+        if step is not None:
+            spec = event.spec
+            choices.insert(0, (f"Go on from step {step:,}", lambda: self._open(spec, resume=autosave)))
+            text += f"; its autosave of step {step:,} is kept."
+        else:
+            text += ", and there is no autosave of it."
+        self.banner.say(text, *choices, subject="engine")
+
     def failed(self, event: Failed) -> None:
         """Something raised. A view says so in its own panel, everything else in the banner."""
         what, _, name = event.what.partition(" ")

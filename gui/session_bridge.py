@@ -51,6 +51,7 @@ from engine.recorder import MetricHistory
 from engine.tape import Tape
 
 if TYPE_CHECKING:
+    from engine.heartbeat import Doing
     from engine.session import Session
 
 TRAINING_MS = 33  # at most 30 looks a second while something trains: every redraw takes the interpreter from it
@@ -60,6 +61,7 @@ AWAKE_SECONDS = 1.0  # how long to stay quick after a command or news
 ANSWER_SECONDS = 0.3  # how long after a gesture frames are looked for as often as if nothing trained
 LOOK_SECONDS = 0.1
 CLOSING = 4.0  # seconds that closing waits for a lab that does not end; files that are being written get longer
+INTERRUPTED_MS = 2000  # what a lab's code has to end in once it was interrupted
 MEMORY = 512 << 20  # bytes a run may keep for rewinding: half in frames, half in the session's snapshots
 
 Drawn = Callable[[], Mapping[str, float]]
@@ -100,6 +102,7 @@ class SessionBridge(QObject):
     status = Signal(object)  # messages.Status
     polled = Signal()  # all news of one look were handed on
     loaded = Signal()  # torch is there, and with it `devices`
+    stuck = Signal(object)  # heartbeat.Doing, while a lab takes far longer than usual; None once it is over
 
     def __init__(
         self,
@@ -122,6 +125,7 @@ class SessionBridge(QObject):
         self._awake_until = 0.0
         self._answer_until = 0.0
         self._budget: float | None = None
+        self._was_stuck = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -268,6 +272,34 @@ class SessionBridge(QObject):
         if session is not None:
             session.quit(limit=CLOSING)
 
+    # ------------------------------------------------------------------ a lab that does not end
+
+    def line_in(self, path: str) -> tuple[int, bool]:
+        """The line of a lab's file that the engine is at, 0 where it is elsewhere; and whether the file is imported."""
+        return self._session.line_in(path) if self._session is not None else (0, False)
+
+    def end_engine(self, doing: Doing) -> None:
+        """Stop the lab's code, which becomes its error. Where that does not help, begin with a new engine: `happened`
+        tells every run that is lost with the old one."""
+        if (session := self._session) is not None:
+            session.interrupt(doing)
+            QTimer.singleShot(INTERRUPTED_MS, self, lambda: self._abandon(session, doing))
+
+    def _abandon(self, session: Session, doing: Doing) -> None:
+        if session is not self._session or not session.still(doing):
+            return
+        session.abandon()
+        self._session = None
+        self._twins.clear()
+        self.warm_up()
+        if self._was_stuck:
+            self._was_stuck = False
+            self.stuck.emit(None)
+        for run, state in list(self._runs.items()):
+            state.playing, state.built = False, True
+            summary = "The engine was ended, and this network with it."
+            self.happened.emit(Failed(run, "engine", summary, "", state.step, state.spec, expected=True))
+
     # ------------------------------------------------------------------ polling
 
     def _wake(self) -> None:
@@ -295,6 +327,9 @@ class SessionBridge(QObject):
         self._take(session, session.news(), begin)
         if dead:
             self._session_died()
+        if ((stuck := session.overdue()) is not None and not dead) or self._was_stuck:
+            self._was_stuck = stuck is not None
+            self.stuck.emit(stuck)
         playing = any(state.playing for state in self._runs.values())
         awake = playing or begin < self._awake_until
         building = not self.devices or any(not state.built for state in self._runs.values())

@@ -249,7 +249,7 @@ class Workbench(QWidget):
         self.stop_busy()
         if self.grid.info != event.lab:
             self._build(event.lab)
-        self.problems.over("open", "diverged", "step", "set", "edit", "action", "link")
+        self.problems.over("open", "diverged", "step", "set", "edit", "action", "link", "engine")
         self.flags.restore(event.marks, event.step, event.lab)
         self.rewinding.adopted()
         self._show_values()
@@ -422,6 +422,9 @@ class Workbench(QWidget):
             case Diverged():
                 self.transport.show_playing(False)
                 self.problems.diverged(self.twins.named(event))
+            case Failed(what="engine"):
+                self.transport.show_playing(False)
+                self.problems.engine_ended(event, self.autosave.path, self.autosave.step_of(event.run))
             case Failed(what="save"):
                 self.saving.failed(event)
             case Failed():

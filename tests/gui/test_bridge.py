@@ -60,6 +60,9 @@ class ScriptedSession:
         assert limit
         self.quits += 1
 
+    def overdue(self) -> None:
+        return None
+
     def looks(self) -> list[Look]:
         return [command for command in self.sent if isinstance(command, Look)]
 
