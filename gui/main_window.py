@@ -17,7 +17,7 @@ from gui.drops import dropped_session
 from gui.gallery import Gallery
 from gui.header import Header
 from gui.notice import Notice, Relay
-from gui.opening import Opening, RecentSessions
+from gui.opening import Opening, RecentSessions, question
 from gui.settings import Settings
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class MainWindow(QMainWindow):
         self._exporting: ExportMenu | None = None
         self._opening = Opening(settings, self)
         self._opening.ready.connect(self._session_read)
+        self._opening.asks.connect(self._ask_for_data)
         self._opening.refused.connect(self.notice.show_text)
         self._recent = RecentSessions(settings, self)
         self._recent.changed.connect(self.gallery.set_sessions)
@@ -285,6 +286,11 @@ class MainWindow(QMainWindow):
         self.notice.hide()
         given = spec.hyperparameters
         self.open_lab(spec.lab, resume=path, values=given, dataset=spec.dataset, seed=spec.seed)
+
+    def _ask_for_data(self, path: Path, spec: RunSpec) -> None:
+        """A session may name any files: they are read only once the viewer agrees."""
+        text, tip = question(path, spec.dataset)
+        self.notice.offer(text, "Read them", lambda: self._session_read(path, spec), lambda: None, tip=tip)
 
     def _save(self) -> None:
         if self.workbench is not None:

@@ -66,10 +66,11 @@ class Notice(QFrame):
         decline: Callable[[], None],
         *,
         decline_button: str = "",
+        tip: str = "",
     ) -> None:
         """Something the viewer may want: `do` on the button, `decline` on closing or on a button of its own."""
         self._details = text
-        self._say(text, text)
+        self._say(text, tip or text)
         self._offer = do, decline
         self._do.setText(button)
         self._do.show()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from engine.messages import RunSpec
     from gui.settings import Settings
 
+SHOWN = 90  # characters of a path in a question
 NONE_YET = "None yet: save one with {}"
 
 
@@ -38,10 +39,21 @@ class Session:
         return self.path.stem
 
 
+def question(path: Path, dataset: str) -> tuple[str, str]:
+    """What to ask before the files that a session names are read, and the same with their whole names. They are written
+    as in Python, so that nothing in a name breaks the line."""
+    name = repr(dataset)
+    half = SHOWN // 2
+    shown = name if len(name) <= SHOWN else f"{name[:half]}…{name[-half:]}"
+    return f"{path.name:.40} learns from files on this computer: {shown}", f"{path} learns from {name}"
+
+
 class Opening(QObject):
-    """Asks for a file and reads which run it holds; the last file asked for counts."""
+    """Asks for a file and reads which run it holds; the last file asked for counts. `ready`, `asks` or `refused`
+    follows."""
 
     ready = Signal(object, object)  # the path, and its RunSpec
+    asks = Signal(object, object)  # the same, where it names files to learn from that the viewer may not know
     refused = Signal(str)  # why it cannot be opened
 
     def __init__(self, settings: Settings, window: QWidget) -> None:
@@ -62,7 +74,7 @@ class Opening(QObject):
         dialog.open()
 
     def open(self, path: Path) -> None:
-        """Read which run a file holds: `ready` or `refused` follows."""
+        """Read which run a file holds."""
         work = self._work = Work(lambda _: _spec_of(path), self)
         work.finished.connect(lambda spec: self._read(work, path, spec))
         work.failed.connect(lambda error: self._failed(work, error))
@@ -80,7 +92,19 @@ class Opening(QObject):
         self._work = None
         if path.parent != self._settings.autosave_folder:
             self._settings.remember_session(path.absolute(), spec.lab)
-        self.ready.emit(path, spec)
+        if self._knows(path, spec):
+            self.ready.emit(path, spec)
+        else:
+            self.asks.emit(path, spec)
+
+    def _knows(self, path: Path, spec: RunSpec) -> bool:
+        """Whether the data of a session are Deepscope's, or those that the viewer learned from before."""
+        from engine.data.catalogue import is_known
+        from gui.runs import DATASET  # not at start-up
+
+        if is_known(spec.dataset) or path.parent in (self._settings.autosave_folder, self._settings.kept_folder):
+            return True
+        return self._settings.hyperparameters(spec.lab).get(DATASET) == spec.dataset
 
     def _failed(self, work: Work, error: Exception) -> None:
         if work is self._work:

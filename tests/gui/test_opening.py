@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from helpers import LAB, PATIENCE, SMALL, bench_of, open_file, until_opened
 from helpers import WindowOpener as Opener
 from PySide6.QtCore import Qt
@@ -83,6 +85,60 @@ def test_of_two_files_asked_for_the_last_one_counts(open_window: Opener, qtbot: 
     window.open_session(first)
     open_file(window, qtbot, second)
     assert opened == [second]
+
+
+def until_asked(window: MainWindow, qtbot: QtBot, path: Path) -> None:
+    asked: list[object] = []
+    window._opening.asks.connect(lambda path, _: asked.append(path))
+    window.open_session(path)
+    qtbot.waitUntil(lambda: asked == [path] and window.notice.isVisible(), timeout=PATIENCE)
+
+
+def test_files_that_a_session_names_are_read_only_once_the_viewer_agrees(
+    open_window: Opener, qtbot: QtBot, tmp_path: Path
+) -> None:
+    table = tmp_path / "<b>table.csv"
+    table.write_text("a,b,c\n" + "".join(f"{k % 7},{k % 5},{'xy'[k % 2]}\n" for k in range(300)))
+    own = saved(open_window(LAB, values=SMALL, dataset=str(table)), qtbot, tmp_path / "own.deepscope")
+    window = open_window("will_i_pass")
+    window.settings.remember_hyperparameters(LAB, {})  # the session comes from somebody else
+    table.rename(tmp_path / "gone.csv")  # what is read now would fail
+    until_asked(window, qtbot, own)
+    assert bench_of(window).lab_id == "will_i_pass"
+    name = repr(str(table))
+    shown = name if len(name) <= 90 else f"{name[:45]}…{name[-45:]}"
+    assert window.notice.text() == f"own.deepscope learns from files on this computer: {shown}"
+    assert "learns from" in window.notice._text.toolTip()
+    window.notice._close.click()
+    assert bench_of(window).lab_id == "will_i_pass"
+    assert bench_of(window).ready
+
+    (tmp_path / "gone.csv").rename(table)
+    until_asked(window, qtbot, own)
+    button = window.notice._do
+    assert (button.text(), button.isVisible()) == ("Read them", True)
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    bench = bench_of(window)
+    qtbot.waitUntil(lambda: bench.ready, timeout=PATIENCE)
+    assert bench.runs.spec is not None
+    assert bench.runs.spec.dataset == str(table)
+    open_file(window, qtbot, own)  # the viewer knows it now
+    assert window.notice.isHidden()
+
+
+def test_a_session_that_does_not_fit_its_lab_is_told_in_words(
+    open_window: Opener, qtbot: QtBot, tmp_path: Path
+) -> None:
+    window = open_window(LAB, values=SMALL)
+    path = saved(window, qtbot, tmp_path / "a.deepscope")
+    spec, snapshot, curves = checkpoint.load(path)
+    wrong = {**snapshot.state, "theta": torch.zeros(3)}
+    checkpoint.save(path, spec, dataclasses.replace(snapshot, state=wrong), curves)
+    open_file(window, qtbot, path)
+    bench = bench_of(window)
+    qtbot.waitUntil(lambda: bool(bench.trouble) or bench.banner.isVisible(), timeout=PATIENCE)
+    said = f"{bench.trouble} {bench.banner.text.text()}"
+    assert "theta does not fit this lab: the file has float32 numbers of shape (3,)" in said
 
 
 def test_closing_the_window_ends_the_reading(open_window: Opener, qtbot: QtBot, tmp_path: Path) -> None:
