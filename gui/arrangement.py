@@ -33,8 +33,7 @@ class Arrangement(QObject):
         """A run stands: before it trains it has its speed, and the window what its file says of it."""
         if event.window:
             self._arrange(event.window)
-        if (speed := self._bench.transport.chosen_speed) is not None:
-            self._bench.bridge.send(Speed(event.run, speed))
+        self._bench.bridge.send(Speed(event.run, self._bench.transport.chosen_speed))
 
     def _arrange(self, window: Mapping[str, str]) -> None:
         """What a file says that this window does not have is left as it is."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from PySide6.QtCore import QObject, QPoint, Qt
@@ -19,7 +18,6 @@ from PySide6.QtWidgets import (
 )
 from PySide6.QtWidgets import QTableWidgetItem as Item
 
-from engine.hyperparameters import Value
 from engine.messages import LabInfo, Mark, RunSpec
 from gui.control_panel import readable
 from gui.flags import Flag, Flags
@@ -27,6 +25,7 @@ from gui.plain import plain
 from gui.rewinding import Rewinding
 from gui.runs import Runs
 from gui.timeline import Timeline
+from gui.undo import UndoHistory
 
 COLUMNS = ("Step", "What", "From", "To")
 SIZE = 460, 300
@@ -76,7 +75,7 @@ class ChangesList(QFrame):
         hint = QLabel("Double click shows the run as it was then.")
         hint.setProperty("role", "hint")
         self.undo = QPushButton("Undo")
-        self.undo.setToolTip("Set the chosen hyperparameter back to what it was, from now on")
+        self.undo.setToolTip("Take the chosen change back, from now on: training goes on")
         self.again = QPushButton("Run again with these changes")
         self.again.setToolTip("From the beginning with the same seed; each change comes at its step")
         buttons = QHBoxLayout()
@@ -114,17 +113,12 @@ class Changes(QObject):
         runs: Runs,
         rewinding: Rewinding,
         timeline: Timeline,
-        choose: Callable[[str, Value], None],
+        history: UndoHistory,
         parent: QObject,
     ) -> None:
         super().__init__(parent)
-        self._flags, self._runs, self._rewinding, self._timeline, self._choose = (
-            flags,
-            runs,
-            rewinding,
-            timeline,
-            choose,
-        )
+        self._flags, self._runs, self._rewinding, self._timeline = flags, runs, rewinding, timeline
+        self._history = history
         self.list = ChangesList(timeline)
         timeline.changes.clicked.connect(self.open)
         flags.changed.connect(self._show)
@@ -145,30 +139,36 @@ class Changes(QObject):
         self.list.table.setFocus()
 
     def undo(self) -> None:
-        """Set the chosen hyperparameter back: a change like any other, from the next step on."""
-        if (mark := self._to_undo()) is not None:
-            self._rewinding.live()
-            self._choose(mark.name, mark.old)
+        """Take the chosen change back: a change like any other, from the next step on."""
+        if (flag := self._to_undo()) is None:
+            return
+        self._rewinding.live()
+        if flag.marks[0].kind == "set":
+            self._runs.choose(flag.marks[0].name, flag.marks[0].old)
+            self._runs.settled.emit()
+        else:
+            self._history.revert(flag.marks, flag.text)
 
     def run_again(self) -> None:
         """From the beginning, changed at the same steps as this run was."""
         marks = self._flags.marks
         if self._runs.spec is not None and marks:
             self.list.hide()
-            self._runs.open(beginning(self._runs.spec, marks), play=True, marks=marks)
+            self._runs.open(beginning(self._runs.spec, marks), play=True, marks=marks, why="run again with its changes")
 
     def _go(self, row: int) -> None:
         track = self._timeline.track
         step = self._flags.flags[row].step
         self._rewinding.scrub(min(max(step, track.first), track.last))
 
-    def _to_undo(self) -> Mark | None:
-        """The first mark of the chosen change, where it can be taken back and makes a difference."""
+    def _to_undo(self) -> Flag | None:
+        """The chosen change; a hyperparameter only where taking it back makes a difference."""
         row = self.list.table.currentRow()
         if not 0 <= row < len(self._flags.flags):
             return None
-        mark = self._flags.flags[row].marks[0]
-        return mark if mark.kind == "set" and self._runs.values().get(mark.name) != mark.old else None
+        flag = self._flags.flags[row]
+        mark = flag.marks[0]
+        return None if mark.kind == "set" and self._runs.values().get(mark.name) == mark.old else flag
 
     def _chosen(self) -> None:
         self.list.undo.setEnabled(self._to_undo() is not None)

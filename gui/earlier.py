@@ -20,6 +20,7 @@ from engine.recorder import MetricHistory
 from gui import format
 from gui.control_panel import dataset_title, readable
 from gui.earlier_list import EarlierList, Row
+from gui.parking import Former
 from gui.views.ghosts import STROKES, Ghost
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class EarlierRun:
     branched: int | None = None  # the step at which a branch left it
     pinned: int | None = None  # an index into STROKES
     by_branch: bool = False  # it was a branch that pinned it, not the viewer
+    run: int | None = None  # its number in the session, by which it may be brought back
 
     @property
     def steps(self) -> int:
@@ -115,6 +117,7 @@ class EarlierRuns(QObject):
         self._rest.timeout.connect(self._show)
         bench.flags.changed.connect(self._rest.start)
         self._runs.leaving.connect(self.keep)
+        self._runs.returned.connect(self._returned)
         self._runs.adopted.connect(self._adopted)
 
     # ------------------------------------------------------------------ keeping
@@ -132,6 +135,7 @@ class EarlierRuns(QObject):
             return
         self._count += 1
         kept = EarlierRun(self._count, spec, thinned(history), len(self._bench.flags.flags), time.time(), branched)
+        kept.run = run
         if branched is not None:
             kept.pinned, kept.by_branch = self._free_strokes(), True
         self.kept.append(kept)
@@ -171,12 +175,16 @@ class EarlierRuns(QObject):
         self._show()
 
     def go_back(self, number: int) -> None:
-        """Begin a run with the hyperparameters, data and seed of an earlier one. Undo takes it back."""
+        """Show an earlier run again, or where its network is gone begin one with its hyperparameters, data and seed.
+        Undo takes it back."""
         info, present = self._runs.info, self._runs.spec
         if info is None or present is None:
             return
         self.list.hide()
         run = self._numbered(number)
+        if (former := self._runs.former(run.run)) is not None and former.has_network:
+            self._bench.undo.bring_back(former, f"back to run {number}")
+            return
         values = {name: value for name, value in run.spec.hyperparameters.items() if name in info.hyperparameters}
         spec = replace(run.spec, hyperparameters=values, device=present.device)
         told = ", ".join(told_apart(spec, (spec, present), info))
@@ -187,7 +195,11 @@ class EarlierRuns(QObject):
 
     # ------------------------------------------------------------------ showing
 
-    def _adopted(self, event: Opened, told: str, play: bool) -> None:
+    def _returned(self, former: Former) -> None:
+        """A run is shown again: it is no earlier one any more."""
+        self.kept = [each for each in self.kept if each.run != former.run]
+
+    def _adopted(self, event: Opened, told: str, play: bool | None) -> None:
         self._show()
 
     def _specs(self, kept: Sequence[EarlierRun]) -> list[RunSpec]:
@@ -218,6 +230,11 @@ class EarlierRuns(QObject):
             return ""
         return " · ".join(told_apart(specs[-1], specs, info) + outcome(self._bench.bridge.history(run), info))
 
+    def _row(self, run: EarlierRun, declared: Mapping[str, Hyperparameter]) -> Row:
+        former = self._runs.former(run.run)
+        has_network = former is not None and former.has_network
+        return Row(run.number, run.pinned, self.describe(run), run.ended, self._details(run, declared), has_network)
+
     def _details(self, run: EarlierRun, declared: Mapping[str, Hyperparameter]) -> str:
         """All that is known of it, for whoever lingers."""
         values = [readable(declared[n], v) for n, v in run.spec.hyperparameters.items() if n in declared]
@@ -233,8 +250,5 @@ class EarlierRuns(QObject):
         self._bench.grid.set_ghosts([Ghost(self.name(run), run.history, run.pinned or 0) for run in pinned])
         self._bench.timeline.show_runs(len(self.kept))
         full = len(pinned) >= MOST_PINNED
-        rows = [
-            Row(run.number, run.pinned, self.describe(run), run.ended, self._details(run, info.hyperparameters))
-            for run in reversed(self.kept)
-        ]
+        rows = [self._row(run, info.hyperparameters) for run in reversed(self.kept)]
         self.list.show_rows(rows, self._present(info), full=full)

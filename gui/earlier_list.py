@@ -1,4 +1,4 @@
-"""The list of earlier runs, over the timeline: pin their curves, or go back to what one was made of."""
+"""The list of earlier runs, over the timeline: pin their curves, or go back to one."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ class Row:
     text: str
     ended: float  # seconds since the epoch
     details: str
+    has_network: bool = False  # it can be shown again as it was; else only what it was made of is known
 
 
 class EarlierList(QFrame):
@@ -81,9 +82,7 @@ class EarlierList(QFrame):
         self.pages.addWidget(self.empty)
         self.hint = QLabel()
         self.hint.setProperty("role", "hint")
-        self.back = QPushButton("Go back to these hyperparameters")
-        self.back.setToolTip("A new run with the hyperparameters, data and seed of the chosen one (Enter)")
-        self.back.setAccessibleName(self.back.text())
+        self.back = QPushButton()
         self.back.setAutoDefault(False)
         foot = QHBoxLayout()
         foot.addWidget(self.hint, 1)
@@ -99,6 +98,8 @@ class EarlierList(QFrame):
         self.table.itemChanged.connect(self._item_changed)
         self.table.doubleClicked.connect(lambda index: self._go_back() if index.column() else None)
         self.back.clicked.connect(self._go_back)
+        self.table.itemSelectionChanged.connect(self._show_back)
+        self._show_back()
 
     def show_rows(self, rows: list[Row], present: str, *, full: bool) -> None:
         """Show the runs, the latest first; `full`: no more can be pinned. The chosen one stays chosen."""
@@ -159,6 +160,18 @@ class EarlierList(QFrame):
     def _chosen(self) -> int | None:
         row = self._current()
         return row.number if row is not None else None
+
+    def _show_back(self) -> None:
+        """Say what going back to the chosen run means."""
+        row = self._current()
+        if row is not None and row.has_network:
+            text, tip = "Go back to this run", "Show the chosen run as it was, with its network and curves (Enter)"
+        else:
+            text = "Go back to these hyperparameters"
+            tip = "A new run with the hyperparameters, data and seed of the chosen one (Enter)"
+        self.back.setText(text)
+        self.back.setAccessibleName(text)
+        self.back.setToolTip(tip)
 
     def _go_back(self) -> None:
         if (row := self._current()) is not None:

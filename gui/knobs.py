@@ -9,7 +9,17 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QColor, QContextMenuEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtGui import (
+    QAction,
+    QColor,
+    QContextMenuEvent,
+    QKeySequence,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -176,6 +186,10 @@ class ValueField(QLineEdit):
             self.left.emit()
             self.clearFocus()
             return True
+        if event.type() == QEvent.Type.ShortcutOverride and not self.isModified():
+            standard = QKeySequence.StandardKey
+            if event.matches(standard.Undo) or event.matches(standard.Redo):  # type: ignore[attr-defined]
+                return True  # nothing was typed: the window undoes its last change
         done = super().event(event)
         if event.type() == QEvent.Type.FocusOut:
             self.left.emit()

@@ -80,6 +80,7 @@ class Rewinding(QObject):
         self.step = -1
         self._timeline.show_step(-1)
         self._timeline.show_span(0, 0)
+        self._grown()
 
     def _grown(self) -> None:
         run = self._runs.run

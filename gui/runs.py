@@ -1,7 +1,7 @@
 """Which run a lab shows, which one is being built, and how one leads to the next.
 
 A run is replaced only once its successor is built: until `Opened` arrives the former one goes on, so that a setting
-that cannot be built loses nothing.
+that cannot be built loses nothing. Then it is parked (gui/parking.py), and may be brought back.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from engine.hyperparameters import HyperparameterError, Value
 from engine.messages import Changed, LabInfo, Mark, Opened, Play, RunSpec, Save, Set
 from engine.own_labs import is_own
 from gui.control_panel import dataset_title, readable
+from gui.parking import CURVE_POINTS, Former, Parking
 from gui.session_bridge import SessionBridge
 from gui.settings import Settings
 
 DEBOUNCE_MS = 250  # a structural slider is being dragged: wait until it rests before building
-CURVE_POINTS = 4096  # per metric, in a file: more than a screen has columns, and 64 kB
 DATASET = "@dataset"  # among the remembered hyperparameters
 
 
@@ -36,6 +36,9 @@ class Pending:
     remembered: bool = False  # made of what was used last time: may no longer fit
     branches: bool = False  # off the present run
     marks: tuple[Mark, ...] = ()  # what is to change it, as it changed a former run
+    why: str = ""  # what the viewer did, for undo
+    former: Former | None = None  # an earlier run that it brings back
+    then: Callable[[Former], None] | None = None  # told of the run that gave way, in place of `replaced`
 
 
 class Runs(QObject):
@@ -43,7 +46,11 @@ class Runs(QObject):
 
     building = Signal()  # a run is being built
     leaving = Signal(int, object, object)  # a run that gives way, its RunSpec, the step at which a branch leaves it
-    adopted = Signal(object, str, bool)  # Opened, what changed since the former run, whether it is to play
+    adopted = Signal(object, str, object)  # Opened, what changed since the former run, whether it is to play (or None)
+    replaced = Signal(object, str)  # the Former that gave way, and what the viewer did
+    returned = Signal(object)  # a Former that is shown again
+    chose = Signal(object)  # hyperparameters that act at once, by name: the value before and after
+    cancelled = Signal()  # the run that was being built is not wanted any more
     settled = Signal()  # the form is to show what is in force
 
     def __init__(self, bridge: SessionBridge, lab_id: str, settings: Settings, parent: QObject) -> None:
@@ -59,8 +66,10 @@ class Runs(QObject):
         self.wanted: dict[str, Value] = {}  # structural changes that wait for the slider to rest
         self.sent: dict[str, Value] = {}  # live changes that were not confirmed yet
         self.arranged: Callable[[], Mapping[str, str]] = dict  # how the window is, to be saved with a run
-        self._done: list[RunSpec] = []
-        self._undone: list[RunSpec] = []
+        self._formers: dict[int, Former] = {}  # the runs that gave way, by number
+        self._opened_as: Opened | None = None  # how the present run was announced
+        self.parking = Parking(bridge, lab_id, settings.kept_folder, self)
+        self.parking.arranged = lambda: self.arranged()
         self._debounce = QTimer(self)
         self._debounce.setSingleShot(True)
         self._debounce.setInterval(DEBOUNCE_MS)
@@ -88,13 +97,15 @@ class Runs(QObject):
         play: bool = False,
         resume: Path | None = None,
         marks: tuple[Mark, ...] = (),
+        why: str = "restart",
     ) -> None:
-        """Build a run; the present one goes on until it stands."""
+        """Build a run; the present one goes on until it stands. `why` is what the viewer did, in a word."""
         if self.pending is not None:
             self.bridge.close(self.pending.run)
             told, play = told or self.pending.told, play or self.pending.play
         self.asked = spec
-        self.pending = Pending(self.bridge.open(spec, resume, marks), spec, told, play, resume, marks=marks)
+        run = self.bridge.open(spec, resume, marks)
+        self.pending = Pending(run, spec, told, play, resume, marks=marks, why=told or why)
         self.building.emit()
 
     def branch(self, step: int, values: Mapping[str, Value]) -> None:
@@ -102,25 +113,75 @@ class Runs(QObject):
         if self.run is None or self.spec is None or self.pending is not None:
             return
         run = self.bridge.branch(self.run, step, values)
-        self.pending = Pending(run, self.spec, branches=True)
+        self.pending = Pending(run, self.spec, branches=True, why="branch")
         self.building.emit()
 
     def _opened(self, event: Opened) -> None:
         pending = self.pending
         if pending is None or event.run != pending.run:
             return
-        former, former_spec = self.run, self.spec
-        self.run, self.spec, self.pending, self.info = event.run, event.spec, None, event.lab
-        self.resumed = pending.resume
+        self.pending = None
+        resumed = None if pending.former is not None and pending.former.resumed != pending.resume else pending.resume
+        former = self._show(event, resumed, branched=event.step if pending.branches else None)
+        if pending.former is not None:
+            self.returned.emit(pending.former)
+        self.adopted.emit(event, pending.told if former is not None else "", pending.play or None)
+        if former is not None and pending.then is not None:
+            pending.then(former)
+        elif former is not None:
+            self.replaced.emit(former, pending.why)
+
+    def _show(self, event: Opened, resumed: Path | None, branched: int | None = None) -> Former | None:
+        """A run takes the place of the present one, if there is one; that is parked."""
+        former = None
+        if self.run is not None and self.spec is not None and self._opened_as is not None:
+            playing = self.bridge.standing(self.run).playing
+            former = Former(self.run, self.spec, self._opened_as, self.resumed, playing)
+            self._formers[self.run] = former
+        self.run, self.spec, self.info, self._opened_as, self.resumed = event.run, event.spec, event.lab, event, resumed
         self.sent.clear()
         if former is not None:
-            self.leaving.emit(former, former_spec, event.step if pending.branches else None)
-            self.bridge.close(former)
-        if former_spec is not None and pending.told:
-            self._done.append(former_spec)
-            self._undone.clear()
+            self.leaving.emit(former.run, former.spec, branched)
+            self.parking.park(former)
         self.remember()
-        self.adopted.emit(event, pending.told if former_spec is not None else "", pending.play)
+        return former
+
+    def bring_back(self, former: Former, then: Callable[[Former], None]) -> None:
+        """Show an earlier run again: as it is, where it is open; else from its file; else built anew. `then` is told
+        of the run that gives way."""
+        self.cancel()
+        if not former.is_open:
+            spec = replace(former.spec, device=self.spec.device) if self.spec is not None else former.spec
+            self.open(spec, resume=former.file, play=former.playing)
+            assert self.pending is not None
+            self.pending = replace(self.pending, former=former, then=then)
+            return
+        self.parking.take(former)
+        standing = self.bridge.standing(former.run)
+        self.asked = standing.spec
+        event = replace(former.opened, spec=standing.spec, step=standing.step, marks=tuple(standing.marks), window={})
+        present = self._show(event, former.resumed)
+        self.returned.emit(former)
+        self.adopted.emit(event, "", former.playing)
+        if present is not None:
+            then(present)
+
+    def former(self, run: int | None) -> Former | None:
+        """The run of this number, once it has given way."""
+        return self._formers.get(run or 0)
+
+    def cancel(self) -> bool:
+        """Leave it at the present run: whatever was to take its place will not. False where nothing was to."""
+        waiting = bool(self.wanted) or (self.pending is not None and self.run is not None)
+        if waiting:
+            self._debounce.stop()
+            self.wanted.clear()
+            if self.pending is not None:
+                self.bridge.close(self.pending.run)
+                self.pending = None
+                self.cancelled.emit()
+            self.settled.emit()
+        return waiting
 
     def save(self, path: Path) -> None:
         """Write the present run to a file, with its curves and how the window is arranged."""
@@ -143,6 +204,7 @@ class Runs(QObject):
         for run in (self.pending.run if self.pending else None, self.run):
             if run is not None:
                 self.bridge.close(run)
+        self.parking.close()
         self.run = self.pending = None
 
     def remember(self) -> None:
@@ -185,8 +247,16 @@ class Runs(QObject):
             self.wanted[name] = value
             self._debounce.start()
         else:
-            self.sent[name] = value
+            self._set({name: value})
+
+    def _set(self, values: Mapping[str, Value]) -> None:
+        """Set hyperparameters that act at once."""
+        assert self.run is not None
+        before = self.values()
+        self.sent |= values
+        for name, value in values.items():
             self.bridge.send(Set(self.run, name, value))
+        self.chose.emit({name: (before[name], value) for name, value in values.items()})
 
     def _open_wanted(self) -> None:
         target = self._target()
@@ -228,8 +298,7 @@ class Runs(QObject):
             new = {**target.hyperparameters, **values}
             self.open(replace(target, hyperparameters=new, dataset=dataset), ", ".join(told), play=True)
             return
-        for name, value in changed.items():
-            self.choose(name, value)
+        self._set(changed)
         self.settled.emit()
         self.bridge.send(Play(self.run))
 
@@ -238,25 +307,7 @@ class Runs(QObject):
         if (target := self._target() or self.asked) is not None:
             self._debounce.stop()
             wanted, self.wanted = self.wanted, {}
-            self.open(replace(target, hyperparameters={**target.hyperparameters, **wanted}))
-
-    def undo(self) -> None:
-        """Bring back the hyperparameters, data and seed of the former run."""
-        self._swap(self._done, self._undone)
-
-    def redo(self) -> None:
-        """Take back an undo."""
-        self._swap(self._undone, self._done)
-
-    def _swap(self, source: list[RunSpec], target: list[RunSpec]) -> None:
-        if source and self.spec is not None:
-            self._debounce.stop()
-            self.wanted.clear()
-            target.append(self.spec)
-            if self.pending is not None:
-                self.bridge.close(self.pending.run)
-                self.pending = None
-            self.open(source.pop())
+            self.open(replace(target, hyperparameters={**target.hyperparameters, **wanted}), why="other code")
 
     def start_over(self, *, new_seed: bool = False) -> None:
         """From the beginning, with the same seed or the next."""
@@ -264,11 +315,12 @@ class Runs(QObject):
             self._debounce.stop()
             wanted, self.wanted = self.wanted, {}
             seed = target.seed + 1 if new_seed else target.seed
-            self.open(replace(target, hyperparameters={**target.hyperparameters, **wanted}, seed=seed))
+            spec = replace(target, hyperparameters={**target.hyperparameters, **wanted}, seed=seed)
+            self.open(spec, why=f"new seed {seed}" if new_seed else "restart")
 
     def change_device(self, device: str) -> None:
         """Compute elsewhere from now on."""
         if (target := self._target()) is not None and target.device != device:
             # what is being opened is opened there
             resume, marks = (self.pending.resume, self.pending.marks) if self.pending else (None, ())
-            self.open(replace(target, device=device), resume=resume, marks=marks)
+            self.open(replace(target, device=device), resume=resume, marks=marks, why="other device")

@@ -21,10 +21,12 @@ from engine.messages import (
     Act,
     Branch,
     Budget,
+    Changed,
     Close,
     Closed,
     Command,
     Diverged,
+    Edited,
     Event,
     Failed,
     Frame,
@@ -36,6 +38,7 @@ from engine.messages import (
     News,
     Open,
     Opened,
+    Pause,
     Paused,
     Play,
     Playing,
@@ -90,6 +93,17 @@ class _Run:
     began: int = 0  # the step at which it was opened
     step: int = 0  # the newest step heard of
     changes: int = 0  # commands that let it learn or change it
+    marks: list[Mark] = field(default_factory=list)  # what changed it
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a run stands."""
+
+    spec: RunSpec
+    step: int
+    playing: bool
+    marks: tuple[Mark, ...]
 
 
 class SessionBridge(QObject):
@@ -207,6 +221,21 @@ class SessionBridge(QObject):
         if state is None or (state.changes == 0 and state.step == state.began):
             return None
         return state.step, state.changes
+
+    def standing(self, run: int) -> Standing:
+        """How a run that is open stands, as far as was heard."""
+        state = self._runs[run]
+        return Standing(state.spec, state.step, state.playing, tuple(state.marks))
+
+    def park(self, run: int) -> None:
+        """Pause a run and its twins, and look at none of their views: it may be brought back."""
+        self.send(Pause(run))
+        self.watch(run, ())
+
+    def differences(self, run: int) -> list[dict[str, Value]]:
+        """In which hyperparameters each twin of a run is another than it."""
+        twins = self._twins.get(run, {})
+        return [{name: self._runs[twin].spec.hyperparameters[name] for name in names} for twin, names in twins.items()]
 
     def history(self, run: int) -> MetricHistory:
         """The metrics of a run that is open."""
@@ -389,11 +418,18 @@ class SessionBridge(QObject):
         state = self._runs[event.run]
         match event:
             case Opened():
-                state.spec, state.built = event.spec, True
+                state.spec, state.built, state.marks = event.spec, True, list(event.marks)
                 state.began = state.step = event.step
                 state.history.cut(event.step)  # a branch has its parent's up to here
                 self.opened.emit(event)
                 return
+            case Changed(name=name, new=new):
+                state.spec = replace(state.spec, hyperparameters={**state.spec.hyperparameters, name: new})
+                state.marks += [event.mark] if event.mark is not None else []
+            case Edited(mark=Mark() as mark):
+                state.marks.append(mark)
+            case WentBack(marks=marks):
+                state.marks = list(marks)
             case Playing():
                 state.playing = True
             case Paused() | Diverged():

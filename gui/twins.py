@@ -125,24 +125,28 @@ class Twins(QObject):
             return
         self._bench.bridge.tie(pending.run, self.bar.differences(), pending.marks)
 
-    def _adopted(self, event: Opened, told: str, play: bool) -> None:
+    def _adopted(self, event: Opened, told: str, play: bool | None) -> None:
         """Another A is shown."""
         bench = self._bench
         if not self.on:
+            bench.bridge.untie(event.run)  # it is brought back from a comparison that has ended
             return
         if self._lab is None:
             self._begin(event.lab)
             return
-        if not self.runs:  # a branch of A has no twins
+        if not self.runs:  # a branch of A has no twins, nor has a run from before the comparison
             self.action.setChecked(False)
-            bench.toast.say("The branch goes on alone: the comparison has ended")
+            bench.toast.say("This run goes on alone: the comparison has ended")
             return
         if event.lab != self._lab:  # the code of one's own lab has changed, and maybe what there is to compare
             self.action.setChecked(False)
             bench.toast.say("The lab was loaded anew: the comparison has ended")
             return
+        if (differences := bench.bridge.differences(event.run)) != self.bar.differences():
+            self.bar.put(differences, bench.runs.values())
         self._failed.clear()
         self._show()
+        self._moved(-1)
 
     def _show(self) -> None:
         """Every view has a place for each of the runs that stand."""

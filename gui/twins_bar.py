@@ -242,6 +242,14 @@ class TwinsBar(QFrame):
         """What each has otherwise than A."""
         return [run.differences() for run in self.runs]
 
+    def put(self, differences: Sequence[Mapping[str, Value]], values: Mapping[str, Value]) -> None:
+        """Show the runs of a comparison that is brought back, in place of those that are shown."""
+        while self.runs:
+            self._take(self.runs[-1])
+        self._values = dict(values)
+        for its in differences:
+            self._put(its)
+
     def show_figures(self, values: Mapping[str, Value], histories: Sequence[MetricHistory | None], step: int) -> None:
         """Bring the table up to date, A first: the metrics at `step`, below zero the last ones."""
         self._values = dict(values)
@@ -266,11 +274,13 @@ class TwinsBar(QFrame):
 
     # ------------------------------------------------------------------ the runs beside A
 
-    def _put(self) -> None:
+    def _put(self, differences: Mapping[str, Value] | None = None) -> None:
+        """One more run, with these differences from A."""
         run = Beside(self._declared)
         run.setFixedHeight(LINE)
         run.know(self._values)
-        run.put(*self._first())
+        for name, value in (differences or dict([self._first()])).items():
+            run.put(name, value)
         run.changed.connect(self.changed)
         run.refused.connect(self.refused)
         run.dropped.connect(lambda: self._drop_run(run))

@@ -71,6 +71,7 @@ from gui.timeline import Timeline
 from gui.toast import Toast
 from gui.transport_bar import TransportBar
 from gui.twins import Twins
+from gui.undo import UndoHistory
 from gui.view_grid import BuildingPage, BusyLine, ViewGrid
 
 BUSY_MS = 200  # builds shorter than this need no sign of progress
@@ -106,7 +107,8 @@ class Workbench(QWidget):
         self.rewinding = Rewinding(self.runs, self.grid, self.timeline, self)
         self.bookmarks = Bookmarks(self.runs, self.rewinding, self.timeline, self.toast, self)
         self.branching = Branching(self.runs, self.flags, self.rewinding, self.timeline, self)
-        self.changes = Changes(self.flags, self.runs, self.rewinding, self.timeline, self._choose, self)
+        self.undo = UndoHistory(self.runs, self.toast, self._refused, self)
+        self.changes = Changes(self.flags, self.runs, self.rewinding, self.timeline, self.undo, self)
         self._make_actions()
         self.file = LabFile(lab_id, self.code, self.code_action, self.problems, self.grid, self)
         self._connect()
@@ -194,8 +196,9 @@ class Workbench(QWidget):
         self._action("Slower", "[", self.transport.slower)
         self._action("Faster", "]", self.transport.faster)
         self._action("Enlarge view", "F", self._enlarge)
-        self._action("Undo", QKeySequence.StandardKey.Undo, self.runs.undo)
-        self._action("Redo", QKeySequence.StandardKey.Redo, self.runs.redo)
+        self._action("Undo", QKeySequence.StandardKey.Undo, self.undo.undo)
+        self._action("Redo", "Ctrl+Shift+Z", self.undo.redo)
+        self.actions()[-1].setShortcuts([QKeySequence("Ctrl+Shift+Z"), QKeySequence("Ctrl+Y")])
         self._action("Copy picture", QKeySequence.StandardKey.Copy, self._copy)
         self._action("Back to live", "Ctrl+L", self.rewinding.live)
         self._action("Branch from here", "Ctrl+B", lambda: self.rewinding.branch())
@@ -224,6 +227,8 @@ class Workbench(QWidget):
         runs.adopted.connect(self._adopted)
         runs.building.connect(self._show_busy.start)
         runs.settled.connect(self._show_values)
+        runs.cancelled.connect(self.stop_busy)
+        runs.parking.lost.connect(self.toast.say)
         controls.chosen.connect(self._choose)
         controls.action_pressed.connect(self._act)
         transport.play_pressed.connect(self.toggle_play)
@@ -241,11 +246,11 @@ class Workbench(QWidget):
 
     # ------------------------------------------------------------------ runs
 
-    def _adopted(self, event: Opened, told: str, play: bool) -> None:
-        """A run stands, the first one or the successor of another: show it."""
+    def _adopted(self, event: Opened, told: str, play: bool | None) -> None:
+        """A run stands, the first one, the successor of another or one that is brought back: show it."""
         if self.runs.resumed is not None and not self.autosave.adopts(event.run, self.runs.resumed):
             self.saving.keep(event.run, self.runs.resumed)
-        playing = play or self.transport.playing
+        playing = self.transport.playing if play is None else play
         self.stop_busy()
         if self.grid.info != event.lab:
             self._build(event.lab)
@@ -257,11 +262,15 @@ class Workbench(QWidget):
         self._show_metrics(now=True)
         self.transport.show_enabled(True)
         self.arrangement.restore(event)
+        for frame in self.bridge.latest(event.run):  # of a run that is brought back
+            self.grid.show_frame(frame)
         self._watch()
+        if play is False:
+            self.transport.show_playing(False)
         if playing:
             self.bridge.send(Play(event.run))
         if told:
-            self.toast.say(f"Restarted with {told}", "Undo", self.runs.undo)
+            self.toast.say(f"Restarted with {told}", "Undo", self.undo.undo)
         if self.runs.asked is not None and self.runs.asked.device != event.spec.device:
             missing = DEVICE_NAMES.get(self.runs.asked.device, self.runs.asked.device)
             self.toast.say(f"{missing} is not on this machine: the device is chosen automatically")

@@ -291,7 +291,7 @@ class CanvasView(ViewWidget):
             and self.active
             and (
                 event.key() in (Qt.Key.Key_B, Qt.Key.Key_E, Qt.Key.Key_C)
-                or event.matches(QKeySequence.StandardKey.Undo)
+                or (event.matches(QKeySequence.StandardKey.Undo) and self._history)
             )
         ):
             event.accept()

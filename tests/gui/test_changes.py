@@ -56,7 +56,7 @@ def test_the_list_shows_what_changed_goes_there_and_takes_it_back(open_bench: Op
     listed = bench.changes.list
     assert listed.isVisible()
     assert rows_of(bench) == ROWS
-    assert not listed.undo.isEnabled()  # an edit cannot be taken back
+    assert listed.undo.isEnabled()
     table = listed.table
     place = table.visualItemRect(table.item(0, 1)).center()
     for click in (qtbot.mouseClick, qtbot.mouseDClick):
@@ -70,6 +70,11 @@ def test_the_list_shows_what_changed_goes_there_and_takes_it_back(open_bench: Op
     assert not listed.undo.isEnabled()  # it is what it was
     qtbot.keyClick(table, Qt.Key.Key_Return)
     assert bench.rewinding.step == 3
+    table.setCurrentCell(1, 0)  # the edit
+    qtbot.mouseClick(listed.undo, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(bench.flags.flags) == 4, timeout=PATIENCE)
+    assert rows_of(bench)[-1] == ("8", "Undo: Network", "", "")
+    assert not bench.rewinding.rewound
     qtbot.keyClick(listed, Qt.Key.Key_Escape)
     assert not listed.isVisible()
 

@@ -164,7 +164,7 @@ def test_restart_seed_structure_and_undo_take_both_along(open_bench: Opener, qtb
         bench.new_seed,
         lambda: bench.runs.choose_dataset("circle"),
         lambda: bench.controls.chosen.emit("width_1", 5),
-        bench.runs.undo,
+        bench.undo.undo,
     ):
         former = bench.run
         act()

@@ -293,8 +293,8 @@ def test_the_list_is_driven_by_keys(open_bench: Bench, qtbot: QtBot) -> None:
     assert spec is not None
     assert (spec.seed, spec.hyperparameters["learning_rate"]) == (5, 0.2)
     assert bench.controls.knobs["learning_rate"].value == 0.2
-    assert bench.toast.text.text() == "Restarted with seed 5, learning rate 0.2"
-    bench.runs.undo()
+    assert bench.toast.text.text() == "Back to run 1"
+    bench.undo.undo()
     qtbot.waitUntil(lambda: bench.ready and bench.runs.spec is not None and bench.runs.spec.seed == 7, timeout=PATIENCE)
 
 

@@ -126,7 +126,7 @@ def test_a_structural_knob_restarts_and_undo_brings_the_former_back(open_bench: 
     assert bench.runs.spec.hyperparameters["width_1"] == 3
     assert knob.value == 3
     third = bench.run
-    bench.runs.redo()
+    bench.undo.redo()
     qtbot.waitUntil(lambda: bench.run != third, timeout=PATIENCE)
     assert knob.value == 6
 
