@@ -268,7 +268,7 @@ def test_pictures_are_copied_and_numbers_saved(
     menu = panel.menu()
     next(each for each in menu.actions() if "CSV" in each.text()).trigger()
     menu.close()
-    assert bench.toast.text.text().startswith("Not saved: No such file")
+    assert bench.toast.text.text().startswith("Not saved: there is no such folder")
 
 
 @pytest.mark.parametrize("moment", ["building", "playing", "within a step"])
