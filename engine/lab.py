@@ -209,14 +209,20 @@ def actions_of(lab: type[Lab] | Lab) -> dict[str, Action]:
 
 def describe(lab: type[Lab], lab_id: str) -> LabInfo:
     """The lab's declarations, for whoever shows it. Raises LabError where the layout is wrong."""
-    views = views_of(lab)
+    views, layout = views_of(lab), mosaic(lab.layout)
+    named = dict.fromkeys(name for row in layout for name in row if name != ".")
+    if unknown := [name for name in named if name not in descriptions_of(lab)]:
+        known = ", ".join(descriptions_of(lab)) or "none"
+        raise LabError(
+            f"the layout names {', '.join(map(repr, unknown))}, and the lab has no such view (it has: {known})"
+        )
     return LabInfo(
         id=lab_id,
         title=lab.title,
         chapter=lab.chapter,
         summary=lab.summary,
         about=inspect.getdoc(lab) or "",
-        layout=mosaic(lab.layout),
+        layout=layout,
         views=descriptions_of(lab),
         probes=frozenset(name for name, item in views.items() if item.on_probe),
         edits=frozenset(name for name, item in views.items() if item.on_edit),

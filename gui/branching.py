@@ -31,7 +31,8 @@ class Branching(QObject):
 
     def _fill(self) -> None:
         self.menu.clear()
-        self._offer("From here, as it was", {}).setShortcut(QKeySequence("Ctrl+B"))
+        key = QKeySequence("Ctrl+B").toString(QKeySequence.SequenceFormat.NativeText)
+        self._offer(f"From here, as it was\t{key}", {})  # the key is the workbench's: a second shortcut is ambiguous
         info = self._runs.info
         name = next((each for each in RATES if info is not None and each in info.hyperparameters), "")
         if info is None or not name or info.hyperparameters[name].rebuilds:

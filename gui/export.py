@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QPoint, QRect, QSize
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QImageWriter, QPainter
 from PySide6.QtSvg import QSvgGenerator
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QLabel, QPlainTextEdit, QTextEdit, QWidget
 
 from engine.files import writing
 from gui import theme
@@ -23,6 +23,17 @@ def picture(widget: QWidget, scale: float = 2.0) -> QImage:
     image.fill(QColor(theme.current().panel))
     widget.render(image, QPoint())
     return image
+
+
+def copy_selection(widget: QWidget | None) -> bool:
+    """Put the text that is selected in a widget on the clipboard; whether there is any."""
+    if isinstance(widget, QLabel) and widget.hasSelectedText():
+        QGuiApplication.clipboard().setText(widget.selectedText())
+    elif isinstance(widget, QTextEdit | QPlainTextEdit) and widget.textCursor().hasSelection():
+        widget.copy()
+    else:
+        return False
+    return True
 
 
 def copy_picture(widget: QWidget) -> None:

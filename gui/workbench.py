@@ -47,6 +47,7 @@ from engine.messages import (
     StepOnce,
     WentBack,
 )
+from gui import export
 from gui.arrangement import Arrangement
 from gui.autosave import Autosave
 from gui.bookmarks import Bookmarks
@@ -529,6 +530,9 @@ class Workbench(QWidget):
         self.grid.enlarge("" if self.grid.enlarged else self.grid.current())
 
     def _copy(self) -> None:
+        """Selected text where there is any, else a picture of the view."""
+        if export.copy_selection(QApplication.focusWidget()):
+            return
         if (name := self.grid.enlarged or self.grid.current()) in self.grid.panels:
             self.grid.panels[name].copy_picture()
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSortFilterProxyModel, Qt
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QEvent,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QSortFilterProxyModel,
+    Qt,
+)
+from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QStyle, QTableView, QVBoxLayout
 
 from engine.payloads import Pick, TableData
@@ -119,10 +127,10 @@ class TableView(ViewWidget):
         self.table.selectionModel().selectionChanged.connect(lambda *_: self.tell_place())
         self.table.verticalScrollBar().valueChanged.connect(lambda _: self.tell_place())
         head.sortIndicatorChanged.connect(lambda *_: self.tell_place())
-        copy = QAction("Copy", self.table)
-        copy.setShortcut(QKeySequence(QKeySequence.StandardKey.Copy))
-        copy.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        key = QKeySequence(QKeySequence.StandardKey.Copy).toString(QKeySequence.SequenceFormat.NativeText)
+        copy = QAction(f"Copy\t{key}", self.table)
         copy.triggered.connect(self.copy)
+        self.table.installEventFilter(self)
         self.table.addAction(copy)
         self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         column = QVBoxLayout(self)
@@ -196,6 +204,18 @@ class TableView(ViewWidget):
         self.table.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.table.clearSelection()
         self.table.scrollToTop()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """The key that copies is the table's while it has the focus; a second shortcut would be ambiguous."""
+        pressed, asked = QEvent.Type.KeyPress, QEvent.Type.ShortcutOverride
+        if event.type() not in (pressed, asked) or not isinstance(event, QKeyEvent):
+            return False
+        if not event.matches(QKeySequence.StandardKey.Copy):
+            return False
+        event.accept()
+        if event.type() == pressed:
+            self.copy()
+        return True
 
     def csv_rows(self) -> list[list[str]]:
         if self.payload is None or not self.payload.columns:

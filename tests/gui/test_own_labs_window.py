@@ -267,3 +267,32 @@ def test_the_settings_name_another_folder(folder: Path, open_window: Opener, qtb
     assert "1 file in it" in dialog._labs_hint.text()
     assert shows(window, qtbot, "mine.elsewhere")
     assert "mine.one_neuron" not in window.gallery.shown()
+
+
+def test_a_layout_that_names_an_unknown_view_is_said_in_a_line(folder: Path, open_window: Opener, qtbot: QtBot) -> None:
+    path = folder / "one_neuron.py"
+    wrong = EXAMPLE.replace('"loss plane plane"', '"loss plane plain"')
+    path.write_text(wrong, encoding="utf-8")
+    bench = bench_of(open_window("mine.one_neuron"))
+    said = "the layout names 'plain', and the lab has no such view (it has: loss, plane)"
+    assert said in bench.trouble
+    assert "\n" not in bench.trouble
+    assert "Building" not in bench.building.text.text()
+    assert bench.building.line.isHidden()
+    save(path, EXAMPLE)
+    qtbot.waitUntil(lambda: bench.ready, timeout=PATIENCE)
+    run = bench.run
+    save(path, wrong)
+    qtbot.waitUntil(lambda: said in bench.trouble, timeout=PATIENCE)
+    assert bench.run == run
+    assert still_trains(bench, qtbot)
+
+
+def test_a_metric_that_is_a_word_is_said_in_a_line(folder: Path, open_window: Opener, qtbot: QtBot) -> None:
+    text = EXAMPLE.replace('return {"loss": loss.detach()}', 'return {"loss": "low"}')
+    (folder / "one_neuron.py").write_text(text, encoding="utf-8")
+    bench = bench_of(open_window("mine.one_neuron"))
+    bench.step_once()
+    qtbot.waitUntil(lambda: bool(bench.trouble), timeout=PATIENCE)
+    assert "step() returned 'low' for the metric 'loss'; a metric is a number" in bench.trouble
+    assert "\n" not in bench.trouble

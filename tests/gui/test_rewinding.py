@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from helpers import BenchOpener, learn
+from helpers import BenchOpener, learn, take_keyboard
 from PySide6.QtCore import QPoint, Qt
 from pytestqt.qtbot import QtBot
 
@@ -65,7 +65,7 @@ def test_scrubbing_shows_the_past_while_training_goes_on(open_window: Opener, qt
 def entries(bench: Workbench) -> list[str]:
     """What the menu of Branch offers now."""
     bench.branching.menu.aboutToShow.emit()
-    return [action.text() for action in bench.branching.menu.actions()]
+    return [action.text().partition("\t")[0] for action in bench.branching.menu.actions()]
 
 
 def test_a_branch_with_ten_times_the_learning_rate(open_window: Opener, qtbot: QtBot) -> None:
@@ -196,3 +196,16 @@ def test_an_action_leaves_the_past_alone(
     bench.rewinding.live()
     bench.controls.actions_by_name[action.name].click()
     assert changes(commands) == [Act(bench.run or 0, action.name)]
+
+
+def test_the_key_of_branch_works_once_its_menu_was_open(open_window: Opener, qtbot: QtBot) -> None:
+    bench = trained(open_window, qtbot, 60)
+    track = bench.timeline.track
+    qtbot.mouseClick(track, Qt.MouseButton.LeftButton, pos=QPoint(track.width() // 2, track.height() // 2))
+    assert bench.rewinding.rewound
+    bench.branching.menu.popup(QPoint(0, 0))
+    bench.branching.menu.close()
+    run = bench.run
+    take_keyboard(bench, qtbot)
+    qtbot.keyClick(bench, Qt.Key.Key_B, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: bench.run != run, timeout=PATIENCE)

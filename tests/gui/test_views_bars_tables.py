@@ -17,7 +17,7 @@ from chart_examples import (
     wheel,
 )
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QGuiApplication, QImage
+from PySide6.QtGui import QAction, QColor, QGuiApplication, QImage, QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QToolTip
 
@@ -229,3 +229,19 @@ def test_the_width_that_the_viewer_gave_a_column_stays(qtbot):
     view.show_payload(TableData(TABLE.columns, tuple((a, b, f"{c},000,000") for a, b, c in TABLE.rows)), 2)
     assert view.table.columnWidth(2) >= view.table.sizeHintForColumn(2)
     assert view.table.columnWidth(0) == chosen
+
+
+def test_the_copy_key_copies_rows_where_the_window_has_one_of_its_own(qtbot):
+    view = a_table()
+    pressed = []
+    other = QAction("Copy picture", view)
+    other.setShortcut(QKeySequence.StandardKey.Copy)
+    other.triggered.connect(lambda: pressed.append(1))
+    view.addAction(other)
+    shown(qtbot, view)
+    view.table.setFocus()
+    view.table.selectRow(1)
+    QGuiApplication.clipboard().clear()
+    qtbot.keyClick(view.table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    assert QGuiApplication.clipboard().text().splitlines()[1].startswith("ResNet\t")
+    assert not pressed

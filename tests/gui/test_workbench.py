@@ -325,3 +325,27 @@ def test_restarting_in_the_midst_of_a_drag_across_a_curve(open_bench: Opener, qt
     qtbot.mouseMove(loss, middle + QPoint(40, 0))
     qtbot.mouseRelease(loss, Qt.MouseButton.LeftButton, pos=middle + QPoint(60, 0))
     assert loss.window_of_steps is None
+
+
+def test_the_copy_key_copies_selected_text_before_a_picture(open_bench: Opener, qtbot: QtBot) -> None:
+    bench = open_bench()
+    clipboard = QGuiApplication.clipboard()
+    control = Qt.KeyboardModifier.ControlModifier
+    bench.activateWindow()
+    bench.code_action.setChecked(True)
+    qtbot.waitUntil(lambda: bool(bench.code.text.toPlainText()), timeout=PATIENCE)
+    bench.code.text.setFocus()
+    bench.code.text.selectAll()
+    clipboard.clear()
+    qtbot.keyClick(bench.code.text, Qt.Key.Key_C, control)
+    assert clipboard.text() == bench.code.text.toPlainText()
+    panel = bench.grid.panels["loss"]
+    panel.complain("This view cannot be drawn")
+    panel.complaint.setFocus()
+    panel.complaint.setSelection(0, 9)
+    clipboard.clear()
+    qtbot.keyClick(panel.complaint, Qt.Key.Key_C, control)
+    assert clipboard.text() == "This view"
+    bench.grid.panels["surface"].view.setFocus()
+    qtbot.keyClick(bench.grid.panels["surface"].view, Qt.Key.Key_C, control)
+    assert not clipboard.image().isNull()
