@@ -57,6 +57,9 @@ class PointsData:
     extent: Extent | None = None  # of the backdrop, or the range to show
 
 
+AxisOf = tuple[str, float, float]  # a quantity's name, its value at 0, and what it grows by per unit of the axis
+
+
 @dataclass(frozen=True)
 class FieldData:
     """A function over a rectangle: values (H, W), row 0 at the top (largest y), sampled up to and at its edges."""
@@ -67,6 +70,7 @@ class FieldData:
     arrows: Array | None = None  # (K, 4): x, y, dx, dy
     shares: Array | None = None  # (K, H, W), each place summing to 1: mixes the class colours instead of the colour map
     hint: str = ""
+    axes: tuple[AxisOf, ...] = ()  # x and y, where they read in other units than the places are given in
 
 
 @dataclass(frozen=True)

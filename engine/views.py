@@ -222,7 +222,10 @@ class Field(Description):
         values, shares = to_array(value.values, (2,), self.title), optional_array(value.shares, (3,), self.title)
         if shares is not None and shares.shape[1:] != values.shape:
             raise ViewError(f"{self.title}: shares {shares.shape} do not lie over values {values.shape}")
-        return FieldData(values, value.extent, points, arrows, shares, value.hint)
+        if len(value.axes) not in (0, 2):
+            raise ViewError(f"{self.title}: axes are those of x and y, or none, not {len(value.axes)}")
+        axes = tuple((str(name), float(start), float(scale)) for name, start, scale in value.axes)
+        return FieldData(values, value.extent, points, arrows, shares, value.hint, axes)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from engine.data.columns import split_name, task_of
 from engine.data.errors import DataError
 from engine.data.tables import load_table
 from engine.forms import CheckpointError, compare, misfit
-from engine.payloads import PointsData, Stroke
+from engine.payloads import AxisOf, PointsData, Stroke
 
 REACH = 6.0  # the plane shown: -6 .. 6 on both axes
 EXTENT = (-REACH, REACH, -REACH, REACH)
@@ -37,6 +37,7 @@ class PlaneSet:
     target: Tensor  # (N,): int64 classes, or float32 values in -1..1
     classes: tuple[str, ...] = ()  # none: regression
     axes: Mapping[str, str] = field(default_factory=dict)  # of the viewer's own table: what the axes are
+    units: tuple[AxisOf, ...] = ()  # and how they read in the units of its columns
 
 
 def _uniform(n: int, low: float, high: float) -> Tensor:
@@ -175,20 +176,22 @@ def from_table(name: str | Path) -> PlaneSet:
     task = task_of(table, wanted)
     order = torch.randperm(len(task.rows))[:MOST_ROWS].tolist()
     kept = task.rows[order]
-    axes = {}
+    axes, units = {}, []
     xy = torch.empty(len(kept), 2)
     for axis, column in enumerate((task.x, task.y)):
         xy[:, axis], low, high = _stretched(table.numbers[column][kept], 5)
         axes[f"x{'₁₂'[axis]}"] = f"{column}, {low:g} to {high:g}"
+        scale = (high - low or 1.0) / 10
+        units.append((column, low + 5 * scale, scale))
     left_out = {"left out": f"{task.lacking:,} of {table.rows:,} rows lack a value"} if task.lacking else {}
     if len(kept) < len(task.rows):
         left_out["shown to the lab"] = f"{len(kept):,} of these rows, drawn by lot"
     if not task.classes:
         value, low, high = _stretched(table.numbers[task.target][kept], 1)
         shown = {"predicted": f"{task.target}, {low:g} to {high:g} shown as -1 to 1"}
-        return PlaneSet(xy, value, (), {**axes, **shown, **left_out})
+        return PlaneSet(xy, value, (), {**axes, **shown, **left_out}, tuple(units))
     target = torch.tensor([task.classes.index(task.names[row]) for row in order])
-    return PlaneSet(xy, target, task.classes, {**axes, "predicted": task.target, **left_out})
+    return PlaneSet(xy, target, task.classes, {**axes, "predicted": task.target, **left_out}, tuple(units))
 
 
 def _stretched(numbers: npt.NDArray[np.float64], reach: float) -> tuple[Tensor, float, float]:

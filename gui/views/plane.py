@@ -10,7 +10,7 @@ import shiboken6
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPixmap
 
-from engine.payloads import Array
+from engine.payloads import Array, AxisOf
 from gui import theme
 from gui.format import number
 from gui.views.base import ViewWidget
@@ -223,6 +223,18 @@ class Plane(ViewWidget):
         pixels: Array = (np.asarray(xy, np.float64) - (x0, y1)) * scale + (area.left(), area.top())
         return pixels
 
+    def axes(self) -> tuple[AxisOf, AxisOf]:
+        """How the axes read: in the units of the payload, where it has some."""
+        own: tuple[AxisOf, ...] = getattr(self.payload, "axes", ())
+        if len(own) == 2:
+            return own[0], own[1]
+        return (self.description.x_axis, 0.0, 1.0), (self.description.y_axis, 0.0, 1.0)
+
+    def units_shown(self) -> Bounds:
+        """What of the plane is shown now, as its axes read."""
+        (x0, x1, y0, y1), ((_, x, per_x), (_, y, per_y)) = self.bounds(), self.axes()
+        return x + per_x * x0, x + per_x * x1, y + per_y * y0, y + per_y * y1
+
     def to_plane(self, at: QPointF) -> tuple[float, float]:
         area, (x0, x1, y0, y1) = self.plot(), self.bounds()
         return (
@@ -272,13 +284,14 @@ class Plane(ViewWidget):
 
     def paint_axes(self, painter: QPainter, grid: bool = True) -> None:
         """Grid lines and a few ticks, quiet."""
-        look, area, (x0, x1, y0, y1) = theme.current(), self.plot(), self.bounds()
+        look, area, (x0, x1, y0, y1) = theme.current(), self.plot(), self.units_shown()
+        (name_x, *_), (name_y, *_) = self.axes()
         font = small(self.font())
         painter.setFont(font)
         metrics = QFontMetricsF(font)
         end, title_x = min(self.width() - 4.0, area.right() + 16), ""
-        if self.description.x_axis and self._labelled():
-            title_x = metrics.elidedText(self.description.x_axis, Qt.TextElideMode.ElideRight, area.width() * 0.6)
+        if name_x and self._labelled():
+            title_x = metrics.elidedText(name_x, Qt.TextElideMode.ElideRight, area.width() * 0.6)
             end -= metrics.horizontalAdvance(title_x) + 8
         # the numbers stand left of the axis' name: three of them are to be there
         free = min(x1, x0 + (end - 12 - area.left()) * (x1 - x0) / max(area.width(), 1.0))
@@ -286,7 +299,8 @@ class Plane(ViewWidget):
         marks_x = ticks(x0, x1, 1, step=step)
         most = int(area.height() / 16) + 1
         step_y = tick_step(y0, y1, int(area.height() / 55) or 1, most)
-        if self.equal and step and 3 <= len(_multiples(step, y0, y1)) <= most:
+        alike = self.axes()[0][2] == self.axes()[1][2]
+        if self.equal and alike and step and 3 <= len(_multiples(step, y0, y1)) <= most:
             step_y = step  # the same distances on both axes
         marks_y = ticks(y0, y1, 1, step=step_y)
         if grid:
@@ -316,7 +330,7 @@ class Plane(ViewWidget):
             )
         if self._titled():
             left = max(2.0, area.left() - metrics.height() * 2.3)
-            title = metrics.elidedText(self.description.y_axis, Qt.TextElideMode.ElideRight, self.width() - left - 4)
+            title = metrics.elidedText(name_y, Qt.TextElideMode.ElideRight, self.width() - left - 4)
             painter.drawText(QPointF(left, area.top() - metrics.descent() - 6), title)
 
     def paint_handle(self, painter: QPainter, at: QPointF) -> None:
@@ -347,14 +361,15 @@ class Plane(ViewWidget):
         if at is None or self.payload is None or not self.plot().contains(at):
             self.say("")
         else:
+            x0, x1, y0, y1 = self.units_shown()
+            (name_x, start_x, per_x), (name_y, start_y, per_y) = self.axes()
             x, y = self.to_plane(at)
-            x0, x1, y0, y1 = self.bounds()
+            x, y = start_x + per_x * x, start_y + per_y * y
             # a fixed number of decimals, so that the text does not dance while the pointer moves
             digits = [max(0, 2 - math.floor(math.log10(max(span, 1e-12)))) for span in (x1 - x0, y1 - y0)]
-            names = self.description.x_axis or "x", self.description.y_axis or "y"
             at_x, at_y = f"{x:.{min(digits[0], 6)}f}", f"{y:.{min(digits[1], 6)}f}"
             roomy = self.width() >= 360  # the hint has what the title leaves
-            self.say(f"{names[0]} {at_x} · {names[1]} {at_y}" if roomy else f"{at_x}, {at_y}")
+            self.say(f"{name_x or 'x'} {at_x} · {name_y or 'y'} {at_y}" if roomy else f"{at_x}, {at_y}")
 
     def mousePressEvent(self, event: Any) -> None:
         if event.button() != Qt.MouseButton.LeftButton or self.payload is None:

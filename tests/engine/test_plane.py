@@ -86,6 +86,8 @@ def test_a_table_of_words_is_a_task_of_classes(tmp_path: Path) -> None:
     data = from_table(path)
     assert data.classes == ("cat", "dog", "hen")
     assert data.axes["x₁"] == "long, 1 to 5"
+    name, start, scale = data.units[0]
+    assert (name, start - 5 * scale, start + 5 * scale) == ("long", 1.0, 5.0)  # as the axis reads
     assert data.axes["predicted"] == "kind"
     found = {tuple(round(v, 4) for v in xy.tolist()): int(t) for xy, t in zip(data.xy, data.target, strict=True)}
     assert found == {(-5, -5): 0, (-2.5, -2.5): 1, (0, 2.5): 0, (5, 5): 2}

@@ -284,6 +284,18 @@ def test_field_tells_the_value_under_a_pointer_that_rests(show):
     assert view.hints[-1].endswith("value 3")
 
 
+def test_field_reads_its_axes_in_the_units_of_the_payload(show):
+    axes = (("bill_length_mm", 45.0, 2.75), ("body_mass_g", 4500.0, 360.0))
+    view = show(FIELD, field_data(axes=axes))
+    hover(view, QPointF(*view.to_pixels(np.array([0.5, -0.5]))))
+    assert view.hints[-1].startswith("bill_length_mm 46.38 · body_mass_g 4320 · value")
+    assert view.units_shown() == pytest.approx((42.25, 47.75, 4140.0, 4860.0), rel=0.3)
+    plain = show(FIELD, field_data())
+    assert view.grab().toImage() != plain.grab().toImage()
+    with pytest.raises(views.ViewError):
+        FIELD.pack(field_data(axes=axes[:1]))
+
+
 def test_field_probes_until_a_brush_is_chosen(show):
     view = show(FIELD, field_data(), edits=True)
     middle = QPointF(*view.to_pixels(np.zeros(2)))

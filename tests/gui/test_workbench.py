@@ -331,7 +331,7 @@ def test_the_copy_key_copies_selected_text_before_a_picture(open_bench: Opener, 
     bench = open_bench()
     clipboard = QGuiApplication.clipboard()
     control = Qt.KeyboardModifier.ControlModifier
-    bench.activateWindow()
+    take_keyboard(bench, qtbot)
     bench.code_action.setChecked(True)
     qtbot.waitUntil(lambda: bool(bench.code.text.toPlainText()), timeout=PATIENCE)
     bench.code.text.setFocus()
@@ -346,6 +346,8 @@ def test_the_copy_key_copies_selected_text_before_a_picture(open_bench: Opener, 
     clipboard.clear()
     qtbot.keyClick(panel.complaint, Qt.Key.Key_C, control)
     assert clipboard.text() == "This view"
-    bench.grid.panels["surface"].view.setFocus()
-    qtbot.keyClick(bench.grid.panels["surface"].view, Qt.Key.Key_C, control)
+    surface = bench.grid.panels["surface"].view
+    take_keyboard(bench, qtbot)
+    surface.setFocus()
+    qtbot.keyClick(surface, Qt.Key.Key_C, control)
     assert not clipboard.image().isNull()

@@ -201,7 +201,7 @@ class Activations(Lab):
             hint = f"{100 * float(self.score(name)[0]):.0f} % right"
             dead = asleep(self.slopes(name))[0]
             hint += f" · {int(dead.sum())} of {dead.numel()} units dead" if name == "bent" else ""
-        return FieldData(values, EXTENT, points, shares=shares, hint=hint)
+        return FieldData(values, EXTENT, points, shares=shares, hint=hint, axes=self.data.units)
 
     def point_at(self, gesture: Gesture) -> None:
         if isinstance(gesture, PointPick):

@@ -241,7 +241,7 @@ class DenseNetwork(Lab):
         elif self.loss_of is MORE_CLASSES:
             shares = (maps[-1].T.reshape(-1, SIDE, SIDE) + 1) / 2  # (K, SIDE, SIDE)
         points = self.samples.shown(self.hp.show_test, cursor=self.probed)
-        return FieldData(values.view(SIDE, SIDE), EXTENT, points, shares=shares, hint=hint)
+        return FieldData(values.view(SIDE, SIDE), EXTENT, points, shares=shares, hint=hint, axes=self.data.units)
 
     @surface.probe
     def surface(self, gesture: Gesture) -> None:

@@ -71,6 +71,7 @@ class Losses(Lab):
         if classes > 2 and self.hp.loss != SOFTMAX:
             raise LabError(f"This data set has {classes} classes, and so needs the {SOFTMAX}.")
         self.xy, self.target, self.classes = data.xy.to(self.device), data.target.to(self.device), data.classes
+        self.units = data.units  # of the axes, in a table of one's own
         self.y = F.one_hot(self.target, classes).float() if self.hp.loss == SOFTMAX else self.target[:, None].float()
         self.x = self.inputs(self.xy)
         k = self.y.shape[1]
@@ -149,7 +150,7 @@ class Losses(Lab):
         ringed = torch.arange(len(self.xy)) == self.chosen
         points = PointsData(self.xy, self.target if self.classes else None, self.classes, ringed=ringed,
                             values=None if self.classes else self.target)  # fmt: skip
-        return FieldData(values.view(SIDE, SIDE), EXTENT, points, shares=shares)
+        return FieldData(values.view(SIDE, SIDE), EXTENT, points, shares=shares, axes=self.units)
 
     @plane.probe
     def plane(self, gesture: Gesture) -> None:

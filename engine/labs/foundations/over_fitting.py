@@ -71,7 +71,7 @@ class OverFitting(Lab):
         data = load_plane(self.dataset, self.hp.noise, GENERATED)
         if not data.classes:
             raise LabError("This table predicts values. Choose a column of words, or of few whole numbers, as classes.")
-        self.classes, self.axes, self.given = data.classes, data.axes, len(data.xy)
+        self.classes, self.axes, self.units, self.given = data.classes, data.axes, data.units, len(data.xy)
         self.xy, self.y = data.xy.to(self.device), data.target.to(self.device)  # (N, 2), (N,)
         self.held_back = (torch.arange(self.given) < min(HELD_BACK, self.given // 2)).to(self.device)
         self.nets = Networks((self.hp.units, *SWEEP), WIDTH, len(self.classes), self.hp.scale).to(self.device)
@@ -204,7 +204,8 @@ class OverFitting(Lab):
         points = PointsData(self.xy[shown], self.y[shown], self.classes, hollow=self.held_back[shown])
         maps = chances.T.reshape(-1, SIDE, SIDE)  # (classes, SIDE, SIDE)
         shares = maps if len(maps) > 2 else None
-        return FieldData(maps[1] if shares is None else maps.amax(0), EXTENT, points, shares=shares, hint=hint)
+        values = maps[1] if shares is None else maps.amax(0)
+        return FieldData(values, EXTENT, points, shares=shares, hint=hint, axes=self.units)
 
     @view(Field(
         "Now", low=0, high=1, level=0.5, draws=CLASSES, x_axis="x₁", y_axis="x₂",

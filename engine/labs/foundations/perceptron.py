@@ -76,6 +76,7 @@ class Perceptron(Lab):
             found = f"{len(self.classes)} classes" if self.classes else "values instead of classes"
             raise LabError(f"A perceptron tells two classes apart; this data has {found}.")
         self.xy, self.y = data.xy.to(self.device), data.target.float().to(self.device)  # (N, 2), (N,) 0 or 1
+        self.units = data.units  # of the axes, in a table of one's own
         self.given = len(self.xy)  # all but what is drawn
         start, probed = LECTURE
         self.w = (torch.tensor(start) if self.hp.start == "the lecture's" else torch.randn(3)).to(self.device)
@@ -199,7 +200,7 @@ class Perceptron(Lab):
         foot = -self.w[0] * normal / length**2  # the line's place nearest to the origin
         arrow = torch.cat([foot, 2 * normal / length])[None] if 1e-6 < length < torch.inf else None  # (1, 4)
         hint = f"{int(wrong.sum())} of {len(wrong)} on the wrong side" if len(wrong) else ""
-        return FieldData(values.view(SIDE, SIDE), EXTENT, points, arrow, hint=hint)
+        return FieldData(values.view(SIDE, SIDE), EXTENT, points, arrow, hint=hint, axes=self.units)
 
     @plane.probe
     def plane(self, gesture: Gesture) -> None:
