@@ -11,7 +11,7 @@ import math
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -102,6 +102,7 @@ def load_table(path: str | Path, progress: Progress | None = None) -> Table:
 class _Found:
     """What is read of a file, row by row."""
 
+    name: str  # of the file
     kept: list[str] = field(default_factory=list)  # the cells of a row in one: no work for the garbage collector
     lines: list[int] = field(default_factory=list)  # where each stands; the first of all stays
     count: int = 0  # good rows
@@ -126,6 +127,8 @@ class _Found:
             return False
         if not self.width:
             self.width = len(cells)
+            if self.width > MAX_COLUMNS:
+                raise DataError(f"{self.name} has {self.width:,} columns; at most {MAX_COLUMNS:,} can be loaded")
             self.most = max(2, min(MOST_ROWS, MOST_CELLS // self.width))
         if self.count <= self.most:  # one more than wanted: the first may turn out to be headings
             self.kept.append(_joined(cells))
@@ -149,16 +152,16 @@ class _Rows(io.BufferedReader):
 
     def __init__(self, file: io.BufferedReader, name: str) -> None:
         super().__init__(file.detach())
-        self.rows = 0  # that were read of it
+        self.rows: Callable[[], int] = lambda: 0  # how many were read of it; asked only for each piece of the file
         self._name = name
         self._before, self._bytes = 0, 0
 
     def read1(self, size: int = -1) -> bytes:
-        if self.rows != self._before:
-            self._before, self._bytes = self.rows, 0
+        if (rows := self.rows()) != self._before:
+            self._before, self._bytes = rows, 0
         if self._bytes > MAX_ROW:
             raise DataError(
-                f"{self._name} has a row of more than {megabytes(MAX_ROW)} after row {self.rows:,}; "
+                f"{self._name} has a row of more than {megabytes(MAX_ROW)} after row {rows:,}; "
                 "check its line ends and quotes, or that it is a table"
             )
         piece = super().read1(size)
@@ -167,7 +170,7 @@ class _Rows(io.BufferedReader):
 
 
 def _read(path: Path, size: int, progress: Progress) -> Table:
-    found = _Found()
+    found = _Found(path.name)
     odd = odd_bytes()
     try:
         with _Rows(open_file(path), path.name) as raw:
@@ -179,8 +182,6 @@ def _read(path: Path, size: int, progress: Progress) -> Table:
                     progress(raw.tell(), size)
                 if not found.add(line, row, delimiter):
                     found.add_broken(line, height, row, delimiter)
-                if found.width > MAX_COLUMNS:
-                    raise DataError(f"{path.name} has {found.width:,} columns; at most {MAX_COLUMNS:,} can be loaded")
     except OSError as error:
         raise DataError(f"{path.name} cannot be read: {error.strerror or error}") from error
     progress(size, size)
@@ -190,6 +191,8 @@ def _read(path: Path, size: int, progress: Progress) -> Table:
 def _rows(lines: io.TextIOWrapper, raw: _Rows, delimiter: str) -> Iterator[tuple[int, int, list[str] | None]]:
     """Each row with its first line and the number of lines it takes; None where its quotes are wrong."""
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+    rows = 0
+    raw.rows = lambda: rows
     while True:
         before = reader.line_num
         try:
@@ -198,7 +201,7 @@ def _rows(lines: io.TextIOWrapper, raw: _Rows, delimiter: str) -> Iterator[tuple
             return
         except csv.Error:
             row = None
-        raw.rows += 1
+        rows += 1
         if row != []:  # an empty line is no row
             yield before + 1, reader.line_num - before, row
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ import pytest
 from helpers import PATIENCE, BenchOpener, bench_of
 from helpers import WindowOpener as Opener
 from PySide6.QtCore import QByteArray, QSettings
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from engine import device
 from engine.data import find_files, set_data_folder
 from engine.data.errors import DataMissing
 from engine.own_labs import set_labs_folder
+from gui import app, crash_log
 from gui import settings as module
+from gui.main_window import MainWindow
 from gui.settings import DEVICES, KEPT_LIMITS, MEMORIES, THEMES, Settings
 from gui.settings_dialog import SettingsDialog, describe_folder, describe_labs
 
@@ -182,3 +186,30 @@ def test_settings_are_not_written_to_what_is_no_file(
     assert kept.theme == "system"
     assert path.lstat().st_ino == before
     assert "deepscope" in str(kept.autosave_folder)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the platform decides where settings lie")
+def test_the_window_says_that_its_settings_will_be_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, application: QApplication, qtbot: QtBot
+) -> None:
+    """Where the file is a pipe, opening it would wait for ever."""
+    (tmp_path / "Deepscope").mkdir()
+    os.mkfifo(tmp_path / "Deepscope" / "Deepscope.conf")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    told: list[str] = []
+
+    def fake_exec(_app: QApplication) -> int:
+        (window,) = (
+            each for each in QApplication.topLevelWidgets() if isinstance(each, MainWindow) and each.isVisible()
+        )
+        qtbot.waitUntil(window.notice.isVisible, timeout=PATIENCE)
+        told.append(window.notice.text())
+        window.close()
+        return 0
+
+    monkeypatch.setattr(app, "make_application", lambda _argv: application)
+    monkeypatch.setattr(crash_log, "install_qt", lambda: None)
+    monkeypatch.setattr(QApplication, "exec", fake_exec)
+    monkeypatch.setattr(crash_log, "install", lambda: None)
+    assert app.run(app.Start()) == 0
+    assert "Deepscope.conf is not a regular file: settings are forgotten when the window is closed." in told[0]
