@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from engine import bounds
+from engine.bounds import ViewError
 from engine.payloads import (
     FormulaData,
     FormulaLine,
@@ -19,7 +21,7 @@ from engine.payloads import (
     NumbersData,
     SurfaceData,
 )
-from engine.views import Description, Points, ViewError, optional_array, to_array, words_of
+from engine.views import Description, Points, optional_array, paths_of, to_array, words_of
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Lines(Description):
 
     def pack(self, value: Any) -> LinesData:
         data = value if isinstance(value, LinesData) else LinesData(tuple(value) if _is_sequence(value) else (value,))
+        bounds.check(len(data.lines), bounds.LINES, self.title, "lines")
         lines = []
         for line in data.lines:
             if not isinstance(line, Line):
@@ -53,6 +56,7 @@ class Lines(Description):
             if (band[0] is None) != (band[1] is None):
                 raise ViewError(f"{self.title}: the band of {line.name} needs both its bounds")
             lines.append(Line(str(line.name), x, y, line.style, *band))
+        bounds.check(sum(len(line.x) for line in lines), bounds.VERTICES, self.title, "places on lines")
         points = None if data.points is None else Points(self.title, help="").pack(data.points)
         cursor = None if data.cursor is None else float(data.cursor)
         spans = tuple((float(low), float(high), str(text)) for low, high, text in data.spans)
@@ -76,13 +80,15 @@ class Surface(Description):
     def pack(self, value: Any) -> SurfaceData:
         if not isinstance(value, SurfaceData):
             raise ViewError(f"{self.title}: SurfaceData is declared, {type(value).__name__} was returned")
-        values = to_array(value.values, (2,), self.title)
+        values = to_array(value.values, (2,), self.title, most=bounds.WEIGHTS)
         if min(values.shape) < 2:
             raise ViewError(f"{self.title}: a surface needs at least 2 x 2 heights, not {values.shape}")
-        paths = tuple(to_array(path, (2,), self.title) for path in value.paths)
+        paths = paths_of(value.paths, self.title)
         marks = tuple((float(x), float(y), str(name)) for x, y, name in value.marks)
         cursor = None if value.cursor is None else (float(value.cursor[0]), float(value.cursor[1]))
-        return SurfaceData(values, value.extent, paths, words_of(value.path_names), marks, cursor, value.hint)
+        return SurfaceData(
+            values, value.extent, paths, words_of(value.path_names, self.title), marks, cursor, value.hint
+        )
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,10 @@ class Graph(Description):
     def pack(self, value: Any) -> GraphData:
         if not isinstance(value, GraphData):
             raise ViewError(f"{self.title}: GraphData is declared, {type(value).__name__} was returned")
+        bounds.check(len(value.nodes), bounds.NODES, self.title, "nodes")
+        bounds.check(len(value.edges), bounds.EDGES, self.title, "edges")
+        bounds.words((t for n in value.nodes for t in (n.name, n.label, n.value, n.below)), self.title)
+        bounds.words((text for edge in value.edges for text in (edge.forward, edge.backward)), self.title)
         names = [node.name for node in value.nodes]
         placed = [name for column in value.columns for name in column]
         if sorted(names) != sorted(placed):
@@ -127,10 +137,13 @@ class Numbers(Description):
     def pack(self, value: Any) -> NumbersData:
         if not isinstance(value, NumbersData):
             raise ViewError(f"{self.title}: NumbersData is declared, {type(value).__name__} was returned")
+        cells = sum(max(1, bounds.numbers_in(grid.values)) for grid in value.grids)
+        bounds.check(cells, bounds.CELLS, self.title, "numbers")
         grids = []
         for grid in value.grids:
-            values = np.atleast_2d(to_array(grid.values, (0, 1, 2), f"{self.title} {grid.name}", np.float64))
-            lit = optional_array(grid.lit, (0, 1, 2), f"{self.title} {grid.name}", np.bool_)
+            name = f"{self.title} {grid.name}"
+            values = np.atleast_2d(to_array(grid.values, (0, 1, 2), name, np.float64, bounds.CELLS))
+            lit = optional_array(grid.lit, (0, 1, 2), name, np.bool_)
             lit = None if lit is None else np.atleast_2d(lit)
             if lit is not None and lit.shape != values.shape:
                 raise ViewError(f"{self.title} {grid.name}: {values.shape} numbers, {lit.shape} lit")
@@ -138,7 +151,15 @@ class Numbers(Description):
                 if words and len(words) != length:
                     raise ViewError(f"{self.title} {grid.name}: {length} rows or columns, {len(words)} names for them")
             grids.append(
-                Grid(grid.name, values, grid.caption, grid.before, words_of(grid.rows), words_of(grid.columns), lit)
+                Grid(
+                    grid.name,
+                    values,
+                    grid.caption,
+                    grid.before,
+                    words_of(grid.rows, self.title),
+                    words_of(grid.columns, self.title),
+                    lit,
+                )
             )
         return NumbersData(tuple(grids), value.hint)
 
@@ -153,9 +174,11 @@ class Formula(Description):
         data = (
             value if isinstance(value, FormulaData) else FormulaData(tuple(value) if _is_sequence(value) else (value,))
         )
+        bounds.check(len(data.lines), bounds.FORMULAS, self.title, "formulas")
         for line in data.lines:
             if not isinstance(line, FormulaLine):
                 raise ViewError(f"{self.title}: a FormulaLine is declared, {type(line).__name__} was returned")
+            bounds.words((line.latex, line.numbers, line.note), self.title)
         return data
 
 

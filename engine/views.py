@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from engine import bounds
+from engine.bounds import ViewError
 from engine.payloads import (
     Array,
     BarsData,
@@ -33,12 +35,12 @@ from engine.payloads import (
 )
 
 
-class ViewError(ValueError):
-    """A view method returned something that its description does not declare."""
-
-
-def to_array(value: Any, dims: tuple[int, ...], what: str, dtype: Any = np.float32) -> Array:
-    """A copy of `value` (tensor, array, sequence) as numpy with one of `dims` dimensions; else ViewError."""
+def to_array(
+    value: Any, dims: tuple[int, ...], what: str, dtype: Any = np.float32, most: int = bounds.NUMBERS
+) -> Array:
+    """A copy of `value` (tensor, array, sequence) as numpy with one of `dims` dimensions and at most so many numbers;
+    else ViewError."""
+    bounds.check(bounds.numbers_in(value), most, what, "numbers")
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     try:
@@ -48,15 +50,38 @@ def to_array(value: Any, dims: tuple[int, ...], what: str, dtype: Any = np.float
     if array.ndim not in dims:
         wanted = " or ".join(map(str, dims))
         raise ViewError(f"{what}: {wanted} dimensions are declared, shape {array.shape} was returned")
+    bounds.check(array.size, most, what, "numbers")
     return array
 
 
-def optional_array(value: Any, dims: tuple[int, ...], what: str, dtype: Any = np.float32) -> Array | None:
-    return None if value is None else to_array(value, dims, what, dtype)
+def optional_array(
+    value: Any, dims: tuple[int, ...], what: str, dtype: Any = np.float32, most: int = bounds.NUMBERS
+) -> Array | None:
+    return None if value is None else to_array(value, dims, what, dtype, most)
 
 
-def words_of(value: Any) -> tuple[str, ...]:
-    return tuple(str(word) for word in value)
+def picture(value: Any, dims: tuple[int, ...], what: str) -> Array:
+    """An array whose last two axes are rows and columns, or the two before the three colours."""
+    array = to_array(value, dims, what)
+    coloured = array.ndim > 2 and array.shape[-1] == 3 and array.ndim == max(dims)
+    bounds.check_sides(array.shape[:-1] if coloured else array.shape, what)
+    return array
+
+
+def optional_picture(value: Any, dims: tuple[int, ...], what: str) -> Array | None:
+    return None if value is None else picture(value, dims, what)
+
+
+def paths_of(value: Any, what: str) -> tuple[Array, ...]:
+    """Paths (K, 2), all together within the bound."""
+    bounds.check(len(value), bounds.LINES, what, "paths")
+    paths = tuple(to_array(path, (2,), what) for path in value)
+    bounds.check(sum(map(len, paths)), bounds.VERTICES, what, "places on paths")
+    return paths
+
+
+def words_of(value: Any, what: str) -> tuple[str, ...]:
+    return bounds.words(value, what)
 
 
 # ------------------------------------------------------------------------------------------ descriptions
@@ -115,12 +140,13 @@ class Images(Description):
             groups = {"": (value, ())}
         packed = []
         for name, (pixels, captions) in groups.items():
-            array = to_array(pixels, (3, 4), f"{self.title} {name}".strip())
+            array = picture(pixels, (3, 4), f"{self.title} {name}".strip())
+            bounds.check(len(array), bounds.PICTURES, f"{self.title} {name}".strip(), "pictures")
             if array.ndim == 4 and array.shape[-1] != 3:
                 raise ViewError(f"{self.title} {name}: pictures are (N, H, W) or (N, H, W, 3), not {array.shape}")
             if captions and len(captions) != len(array):
                 raise ViewError(f"{self.title} {name}: {len(array)} pictures, {len(captions)} captions")
-            packed.append(ImageGroup(str(name), array, words_of(captions)))
+            packed.append(ImageGroup(str(name), array, words_of(captions, self.title)))
         return ImagesData(tuple(packed), hint)
 
 
@@ -142,6 +168,7 @@ class Heatmap(Description):
     def pack(self, value: Any) -> HeatmapData:
         data = value if isinstance(value, HeatmapData) else HeatmapData(value)
         values = to_array(data.values, (2, 3), self.title)
+        bounds.check_sides(values.shape, self.title)
         values = values[None] if values.ndim == 2 else values
         for words, length, what in (
             (data.rows, values.shape[1], "rows"),
@@ -150,7 +177,13 @@ class Heatmap(Description):
         ):
             if words and len(words) != length:
                 raise ViewError(f"{self.title}: {length} {what}, {len(words)} names for them")
-        return HeatmapData(values, words_of(data.rows), words_of(data.columns), words_of(data.names), data.hint)
+        return HeatmapData(
+            values,
+            words_of(data.rows, self.title),
+            words_of(data.columns, self.title),
+            words_of(data.names, self.title),
+            data.hint,
+        )
 
 
 @dataclass(frozen=True)
@@ -165,6 +198,7 @@ class Points(Description):
     def pack(self, value: Any) -> PointsData:
         data = value if isinstance(value, PointsData) else PointsData(value)
         xy = to_array(data.xy, (2,), self.title)
+        bounds.check(len(xy), bounds.POINTS, self.title, "points")
         if xy.shape[1] != 2:
             raise ViewError(f"{self.title}: points are (N, 2), not {xy.shape}")
         per_point = {
@@ -172,24 +206,24 @@ class Points(Description):
             "values": optional_array(data.values, (1,), self.title),
             "hollow": optional_array(data.hollow, (1,), self.title, np.bool_),
             "ringed": optional_array(data.ringed, (1,), self.title, np.bool_),
-            "pictures": optional_array(data.pictures, (3, 4), self.title),
+            "pictures": optional_picture(data.pictures, (3, 4), self.title),
         }
         for name, array in per_point.items():
             if array is not None and len(array) != len(xy):
                 raise ViewError(f"{self.title}: {len(xy)} points, {len(array)} {name}")
         if data.names and len(data.names) != len(xy):
             raise ViewError(f"{self.title}: {len(xy)} points, {len(data.names)} names")
-        paths = tuple(to_array(path, (2,), self.title) for path in data.paths)
-        backdrop = optional_array(data.backdrop, (2, 3), self.title)
+        paths = paths_of(data.paths, self.title)
+        backdrop = optional_picture(data.backdrop, (2, 3), self.title)
         if backdrop is not None and data.extent is None:
             raise ViewError(f"{self.title}: a backdrop needs its extent")
         cursor = None if data.cursor is None else (float(data.cursor[0]), float(data.cursor[1]))
         return PointsData(
             xy,
-            classes=words_of(data.classes),
-            names=words_of(data.names),
+            classes=words_of(data.classes, self.title),
+            names=words_of(data.names, self.title),
             paths=paths,
-            path_names=words_of(data.path_names),
+            path_names=words_of(data.path_names, self.title),
             cursor=cursor,
             backdrop=backdrop,
             extent=data.extent,
@@ -218,8 +252,10 @@ class Field(Description):
         if not isinstance(value, FieldData):
             raise ViewError(f"{self.title}: FieldData is declared, {type(value).__name__} was returned")
         points = None if value.points is None else Points(self.title, help="").pack(value.points)
-        arrows = optional_array(value.arrows, (2,), self.title)
-        values, shares = to_array(value.values, (2,), self.title), optional_array(value.shares, (3,), self.title)
+        arrows = optional_array(value.arrows, (2,), self.title, most=4 * bounds.POINTS)
+        values = to_array(value.values, (2,), self.title, most=bounds.FIELD)
+        shares = optional_array(value.shares, (3,), self.title)
+        bounds.check_sides(values.shape, self.title)
         if shares is not None and shares.shape[1:] != values.shape:
             raise ViewError(f"{self.title}: shares {shares.shape} do not lie over values {values.shape}")
         if len(value.axes) not in (0, 2):
@@ -245,7 +281,8 @@ class Network(Description):
         if not isinstance(value, NetworkData):
             raise ViewError(f"{self.title}: NetworkData is declared, {type(value).__name__} was returned")
         sizes = [len(layer) for layer in value.units]
-        weights = tuple(to_array(w, (2,), self.title) for w in value.weights)
+        bounds.check(sum(sizes), bounds.UNITS, self.title, "units")
+        weights = tuple(to_array(w, (2,), self.title, most=bounds.WEIGHTS) for w in value.weights)
         biases = tuple(to_array(b, (1,), self.title) for b in value.biases)
         expected = list(zip(sizes[1:], sizes[:-1], strict=True))
         if [w.shape for w in weights] != expected or [len(b) for b in biases] != sizes[1:]:
@@ -258,14 +295,14 @@ class Network(Description):
             return None if arrays is None else tuple(to_array(a, dims, self.title) for a in arrays)
 
         return NetworkData(
-            tuple(words_of(layer) for layer in value.units),
+            tuple(words_of(layer, self.title) for layer in value.units),
             weights,
             biases,
             value.activation,
             each(value.thumbnails, (3,)),
             each(value.values, (1,)),
             each(value.gradients, (2,)),
-            words_of(value.layer_names),
+            words_of(value.layer_names, self.title),
             value.hint,
             real,
             value.chosen,
@@ -289,9 +326,10 @@ class Bars(Description):
         if not isinstance(value, BarsData):
             raise ViewError(f"{self.title}: BarsData is declared, {type(value).__name__} was returned")
         values = to_array(value.values, (1,), self.title)
+        bounds.check(len(values), bounds.BARS, self.title, "bars")
         if len(values) != len(value.labels):
             raise ViewError(f"{self.title}: {len(values)} values, {len(value.labels)} labels")
-        return BarsData(words_of(value.labels), values, value.target, value.chosen, value.hint)
+        return BarsData(words_of(value.labels, self.title), values, value.target, value.chosen, value.hint)
 
 
 @dataclass(frozen=True)
@@ -321,13 +359,14 @@ class Filmstrip(Description):
             raise ViewError(f"{self.title}: FilmstripData is declared, {type(value).__name__} was returned")
         rows = []
         for row in value.rows:
-            pixels = optional_array(row.pixels, (3, 4), f"{self.title} {row.name}")
-            points = optional_array(row.points, (3,), f"{self.title} {row.name}")
+            pixels = optional_picture(row.pixels, (3, 4), f"{self.title} {row.name}")
+            points = optional_array(row.points, (3,), f"{self.title} {row.name}", most=20 * bounds.POINTS)
             frames = pixels if pixels is not None else points
             if frames is None or (value.labels and len(frames) != len(value.labels)):
                 raise ViewError(f"{self.title} {row.name}: as many frames as labels are needed")
+            bounds.check(len(frames), bounds.FRAMES, f"{self.title} {row.name}", "frames")
             rows.append(FilmRow(row.name, pixels, points))
-        return FilmstripData(tuple(rows), words_of(value.labels))
+        return FilmstripData(tuple(rows), words_of(value.labels, self.title))
 
 
 @dataclass(frozen=True)
@@ -342,11 +381,14 @@ class Text(Description):
     def pack(self, value: Any) -> TextData:
         if not isinstance(value, TextData):
             raise ViewError(f"{self.title}: TextData is declared, {type(value).__name__} was returned")
+        bounds.check(len(value.tokens), bounds.TOKENS, self.title, "tokens")
+        longest = max(map(len, value.alternatives), default=0)
+        bounds.check(longest, bounds.ALTERNATIVES, self.title, "alternatives to one token")
         probabilities = to_array(value.probabilities, (1,), self.title)
         if len(probabilities) != len(value.tokens):
             raise ViewError(f"{self.title}: {len(value.tokens)} tokens, {len(probabilities)} probabilities")
         alternatives = tuple(tuple((str(t), float(p)) for t, p in row) for row in value.alternatives)
-        return TextData(words_of(value.tokens), probabilities, alternatives, value.chosen, value.hint)
+        return TextData(words_of(value.tokens, self.title), probabilities, alternatives, value.chosen, value.hint)
 
 
 @dataclass(frozen=True)
@@ -358,6 +400,9 @@ class Table(Description):
     def pack(self, value: Any) -> TableData:
         if not isinstance(value, TableData):
             raise ViewError(f"{self.title}: TableData is declared, {type(value).__name__} was returned")
+        bounds.check(len(value.rows) * max(1, len(value.columns)), bounds.CELLS, self.title, "cells")
         if any(len(row) != len(value.columns) for row in value.rows):
             raise ViewError(f"{self.title}: every row has as many cells as there are columns")
-        return TableData(words_of(value.columns), tuple(words_of(row) for row in value.rows))
+        rows = tuple(words_of(row, self.title) for row in value.rows)
+        bounds.check(sum(len(cell) for row in rows for cell in row), bounds.ALL_LETTERS, self.title, "letters")
+        return TableData(words_of(value.columns, self.title), rows)

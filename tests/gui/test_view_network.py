@@ -12,12 +12,13 @@ from PySide6.QtGui import QColor, QImage, QPainter, QTextDocument
 from PySide6.QtTest import QTest
 from view_examples import KEY, NETWORK, click, hover, network_data, shower
 
+from engine.bounds import ViewError
 from engine.payloads import (
     NetworkData,
     UnitPick,
     WeightEdit,
 )
-from engine.views import Network, ViewError
+from engine.views import Network
 from gui.views.network_paint import MOST_EDGES, Layout, mixtures, strongest
 
 
