@@ -91,3 +91,11 @@ class Autosave(QObject):
         if self._timer.isActive():
             self._timer.stop()
             self.save()
+
+    def discard(self) -> None:
+        """The lab is closed, and what it has learned lies in another file: the autosave is not needed any more."""
+        self._timer.stop()
+        for path in (self._path, self._former[1] if self._former else None):
+            if path is not None:
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)

@@ -116,8 +116,16 @@ class CardButton(QAbstractButton):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         theme.holder.changed.connect(self.update)
+        self.open_label = ""  # how the lab stands, where it is open
         self._picture = QPixmap()
         self._made_for = self._wanted = ("", 0, 0, 1.0)  # theme, width, height, device pixel ratio
+
+    def set_open(self, label: str) -> None:
+        """Say that the lab is open, and how it stands; "" where it is not."""
+        if label != self.open_label:
+            self.open_label = label
+            self.setAccessibleName(f"{self.card.title}, {self.card.chapter}" + (f", {label}" if label else ""))
+            self.update()
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
@@ -204,6 +212,8 @@ class BigCard(CardButton):
         width, high = self.width(), self._picture_height(self.width(), self._roomy)
         self._draw_picture(painter, QSize(width, high))
         painter.fillRect(QRect(0, high, width, 1), QColor(t.border))
+        if self.open_label:
+            _pill(painter, self.open_label, width)
         inner = width - 2 * PAD
         _line(painter, self.card.title, style.font(14, SEMIBOLD), t.text, QRect(PAD, high + 9, inner, 22))
         summary = QRect(PAD, high + 33, inner, 40)
@@ -228,8 +238,25 @@ class RecentCard(CardButton):
         inner = self.width() - side.width() - 2 * PAD
         x = side.width() + PAD
         _line(painter, self.card.title, style.font(13, SEMIBOLD), t.text, QRect(x, 9, inner, 20))
-        _line(painter, self.card.chapter, style.font(12), t.muted, QRect(x, 29, inner, 19))
+        below, colour = (self.open_label, t.link) if self.open_label else (self.card.chapter, t.muted)
+        _line(painter, below, style.font(12), colour, QRect(x, 29, inner, 19))
         self._end(painter, outline)
+
+
+def _pill(painter: QPainter, text: str, width: int) -> None:
+    """A few words on a ground of their own in the upper right corner."""
+    t, font = theme.current(), style.font(11, SEMIBOLD)
+    metrics = QFontMetrics(font)
+    text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, width - 36)
+    wide = metrics.horizontalAdvance(text) + 16
+    ground = QRectF(width - wide - 8, 8, wide, 20)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(t.accent))
+    painter.drawRoundedRect(ground, 10, 10)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setFont(font)
+    painter.setPen(QColor(t.on_accent))
+    painter.drawText(ground, Qt.AlignmentFlag.AlignCenter, text)
 
 
 def _line(painter: QPainter, text: str, font: QFont, colour: str, where: QRect) -> None:

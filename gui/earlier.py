@@ -1,6 +1,6 @@
 """Earlier runs: when a run of a lab is replaced its curves are kept, to be pinned beside those of the next as ghosts.
 
-They are those of one lab, from the first run that it showed until another lab is opened. A branch pins the run that it
+They are those of one open lab, from the first run that it showed until it is closed. A branch pins the run that it
 left, until something else than a branch takes its place.
 """
 
@@ -145,17 +145,6 @@ class EarlierRuns(QObject):
     def _free_strokes(self) -> int | None:
         taken = {each.pinned for each in self.kept}
         return next((index for index in range(MOST_PINNED) if index not in taken), None)
-
-    def handed_on(self) -> list[EarlierRun]:
-        """All of them and the present run: the lab is opened once more, from a file maybe."""
-        if self._runs.run is not None and self._runs.spec is not None:
-            self.keep(self._runs.run, self._runs.spec)
-        return self.kept
-
-    def take_over(self, kept: list[EarlierRun]) -> None:
-        """Those that were kept before the lab was opened once more."""
-        self.kept, self._count = kept, max((each.number for each in kept), default=0)
-        self._show()
 
     # ------------------------------------------------------------------ what the viewer does
 

@@ -20,7 +20,8 @@ class ExportMenu(QMenu):
     def __init__(self, window: QWidget, settings: Settings) -> None:
         super().__init__("Export", window)
         self._window, self._settings = window, settings
-        self.exports: Exports | None = None
+        self.exports: Exports | None = None  # of the lab that is shown
+        self._all: dict[Workbench, Exports] = {}
         self.setToolTipsVisible(True)
         self._add("Window as picture…", lambda e: e.picture(), "Ctrl+Shift+P")
         self.record = self._add("Record animation", lambda e: e.record(), "Ctrl+Shift+R")
@@ -48,27 +49,28 @@ class ExportMenu(QMenu):
         return action
 
     def show_lab(self, bench: Workbench | None, *, shown: bool) -> None:
-        """This lab is open, and on screen or not."""
-        if self.exports is not None and self.exports.bench is not bench:
-            self.end()
-        if bench is not None and self.exports is None:
+        """This lab is the one to act on, and on screen or not. What is under way in others goes on."""
+        if bench is not None and bench not in self._all:
             from gui.exports import Exports
 
-            self.exports = Exports(self._window, bench, self._settings, self)
-            self.exports.recording_changed.connect(self._show_recording)
-        if self.exports is not None and self.exports.badge is not None:
-            self.exports.badge.place()
+            self._all[bench] = made = Exports(self._window, bench, self._settings, self)
+            made.recording_changed.connect(lambda on: self._show_recording(on) if made is self.exports else None)
+        self.exports = self._all[bench] if bench is not None else None
+        for each in self._all.values():
+            each.show_badge(each is self.exports)
+        self._show_recording(self.exports is not None and self.exports.recording)
         self.setEnabled(shown)
         for action in self.actions():
             action.setEnabled(shown)
 
-    def end(self) -> None:
-        """Stop what is under way."""
-        if self.exports is not None:
-            self.exports.end()
-            self.exports.deleteLater()
-            self.exports = None
-            self._show_recording(False)
+    def end(self, bench: Workbench) -> None:
+        """A lab is closed: stop what is under way in it."""
+        if (exports := self._all.pop(bench, None)) is not None:
+            exports.end()
+            exports.deleteLater()
+            if exports is self.exports:
+                self.exports = None
+                self._show_recording(False)
 
     def _show_recording(self, on: bool) -> None:
         self.record.setText("Stop recording…" if on else "Record animation")

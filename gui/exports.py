@@ -42,6 +42,7 @@ class Exports(QObject):
         self.window, self.bench, self.settings = window, bench, settings
         self.recorder: Recorder | None = None
         self.badge: RecordBadge | None = None
+        self._badge_shown = True  # the lab is the one in the window
         self._step = 0
         self._works: list[Work] = []
         self._dialog: QDialog | None = None
@@ -69,6 +70,16 @@ class Exports(QObject):
             self.badge.hide()
             self.badge.deleteLater()
             self.badge = None
+
+    def show_badge(self, on: bool) -> None:
+        """Whether the badge has a place in the window: only that of the lab that is shown."""
+        self._badge_shown = on
+        if self.badge is not None:
+            self.badge.place()
+            if not on:
+                self.badge.hide()
+            elif self.recording:
+                self._show_recording()
 
     # ------------------------------------------------------------------ what can be carried away
 
@@ -137,7 +148,8 @@ class Exports(QObject):
     def _show_recording(self) -> None:
         assert self.recorder is not None
         assert self.badge is not None
-        self.badge.say(f"Recording · {format.duration(int(self.recorder.recording.seconds))}", "Stop", live=True)
+        if self._badge_shown:
+            self.badge.say(f"Recording · {format.duration(int(self.recorder.recording.seconds))}", "Stop", live=True)
 
     def _badge_pressed(self) -> None:
         if self.recorder is not None:
@@ -204,7 +216,7 @@ class Exports(QObject):
             self.badge.pressed.connect(self._badge_pressed)
 
     def _show_progress(self, done: int, of: int) -> None:
-        if self.badge is not None and not self.recording:
+        if self.badge is not None and self._badge_shown and not self.recording:
             share = format.percent(int(100 * done / max(1, of)) / 100)
             self.badge.say(f"Writing the animation · {share}", "Cancel", live=False)
 

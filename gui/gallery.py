@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from gui.opening import Session
 
 MARGIN, GAP = 32, 16
-LINKS, LINK_WIDTH = 5, 140  # saved sessions shown, and pixels that the name of one may take
+LINKS, LINK_WIDTH = 5, 140  # sessions shown, and pixels that the name of one may take
+KEPT_WIDTH = 200  # the same for one that was kept: its name is the lab's title and the step
 NARROWEST, MOST_COLUMNS, WIDEST_PAGE = 240, 6, 1960
 Cell = Callable[[int, int, int], QRect]  # column, top, height -> where
 C = TypeVar("C", bound=CardButton)
@@ -72,6 +73,10 @@ class Gallery(QWidget):
     def set_sessions(self, sessions: Sequence[Session]) -> None:
         """The sessions saved or opened last, the latest first."""
         self._page.set_sessions(sessions)
+
+    def set_open(self, labels: Mapping[str, str]) -> None:
+        """What the cards of open labs say, by the lab's id."""
+        self._page.set_open(labels)
 
     def search(self, query: str) -> None:
         """Show only what matches; "" shows everything."""
@@ -153,11 +158,12 @@ class _Page(QWidget):
         self._query = ""
         self._placed_for = QSize()
         self._labs: dict[str, Card] = {}
+        self._open: dict[str, str] = {}
         self._heading = self._label("What would you like to see learn?", "heading")
         self._line = self._label("Every lab trains a real network, live, on this machine.", "muted")
         self._recent_title = self._label("Recent", "chapter")
         self._recent: list[RecentCard] = []
-        self._sessions_title = self._label("Saved sessions", "muted")
+        self._sessions_title = self._label("Recent sessions", "muted")
         self._sessions: list[QPushButton] = []
         self._chapters: list[tuple[QLabel, list[BigCard]]] = []
         self._make_chapters(cards)
@@ -198,7 +204,16 @@ class _Page(QWidget):
             old.hide()
             old.deleteLater()
         self._recent = [self._add(RecentCard(self._labs[name], self)) for name in lab_ids if name in self._labs]
+        self._show_open()
         self._place()
+
+    def set_open(self, labels: Mapping[str, str]) -> None:
+        self._open = dict(labels)
+        self._show_open()
+
+    def _show_open(self) -> None:
+        for card in (*self._recent, *(card for _, cards in self._chapters for card in cards)):
+            card.set_open(self._open.get(card.card.id, ""))
 
     def set_sessions(self, sessions: Sequence[Session]) -> None:
         for old in self._sessions:
@@ -208,10 +223,11 @@ class _Page(QWidget):
         self._place()
 
     def _link(self, session: Session) -> QPushButton:
-        name = self.fontMetrics().elidedText(session.name, Qt.TextElideMode.ElideMiddle, LINK_WIDTH)
+        room = LINK_WIDTH if session.kept is None else KEPT_WIDTH
+        name = self.fontMetrics().elidedText(session.name, Qt.TextElideMode.ElideMiddle, room)
         link = QPushButton(name.replace("&", "&&"), self)
         link.setProperty("kind", "small")
-        link.setToolTip(plain(f"{session.title}\n{session.path}"))
+        link.setToolTip(plain(f"{session.about}\n{session.path}"))
         link.setAccessibleName(f"Open session {session.name}, {session.title}")
         link.clicked.connect(lambda: self.session_chosen.emit(session.path))
         return link

@@ -129,11 +129,6 @@ class Header(QFrame):
         """The header of a lab."""
         self._switch(home=False)
 
-    def uncheck(self) -> None:
-        """The lab is gone, and with it its panels."""
-        for button in (self.explain, self.code, self.compare):
-            button.setChecked(False)
-
     def set_title(self, title: str, subtitle: str) -> None:
         """Title and the muted words beside it."""
         self._title.setText(title)

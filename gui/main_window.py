@@ -1,8 +1,9 @@
-"""The window: the header over either the gallery or one open lab."""
+"""The window: the header and the strip of open labs over either the gallery or one of these labs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from gui.drops import dropped_session
 from gui.gallery import Gallery
 from gui.header import Header
 from gui.notice import Notice, Relay
+from gui.open_labs import OpenLabs
 from gui.opening import Opening, RecentSessions, question
 from gui.settings import Settings
 
@@ -30,13 +32,16 @@ if TYPE_CHECKING:
         QKeySequence,
         QPaintEvent,
     )
-    from PySide6.QtWidgets import QMenu
+    from PySide6.QtWidgets import QMenu, QPushButton
 
     from engine.messages import RunSpec
     from gui.export_menu import ExportMenu
+    from gui.kept import Kept
     from gui.keys import KeysSheet
+    from gui.lab_strip import LabStrip
     from gui.left_behind import Offer
     from gui.session_bridge import SessionBridge
+    from gui.toast import Toast
     from gui.workbench import Workbench
 
 WARM_UP_MS = 200  # after the first paint: importing torch takes the interpreter from the window for a moment
@@ -48,6 +53,11 @@ def _key(standard: QKeySequence.StandardKey, fallback: str) -> QKeySequence:
 
     keys = QKeySequence.keyBindings(standard)
     return keys[0] if keys else QKeySequence(fallback)
+
+
+def _open_label(states: list[str]) -> str:
+    """What a card says of its lab: "open · step 1,030, training", or how many are open."""
+    return f"open · {states[0]}" if len(states) == 1 else f"{len(states)} open"
 
 
 def _close_what_lies_over() -> None:
@@ -68,10 +78,13 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.settings = settings
         self.bridge: SessionBridge | None = None
-        self.workbench: Workbench | None = None
+        self.labs = OpenLabs(settings, self)
+        self.labs.gone.connect(self._lab_closed)
+        self.labs.changed.connect(self._labs_changed)
+        self._strip: LabStrip | None = None  # made with the first lab
+        self._toast: Toast | None = None  # of the gallery; a lab has one of its own
         self._warm_up = warm_up
         self._painted = False
-        self._title = ("", "")
         self._keys: KeysSheet | None = None
         self._left: Offer | None = None
         self.setWindowTitle("Deepscope")
@@ -83,6 +96,7 @@ class MainWindow(QMainWindow):
         self.notice = Notice()
         self.stuck_notice = Notice()
         self._saving: tuple[QAction, ...] = ()
+        self._closing: QAction | None = None
         self._made_menu: QMenu | None = None
         self._exporting: ExportMenu | None = None
         self._opening = Opening(settings, self)
@@ -99,6 +113,9 @@ class MainWindow(QMainWindow):
         self.header.search_entered.connect(self.gallery.open_first)
         self.header.search_left.connect(self.gallery.focus_first)
         self.header.theme_toggled.connect(self._toggle_theme)
+        self.header.explain_toggled.connect(lambda on: self._panel_asked("explain", on))
+        self.header.code_toggled.connect(lambda on: self._panel_asked("code", on))
+        self.header.compare_toggled.connect(lambda on: self._panel_asked("compare", on))
         self.gallery.search_cleared.connect(self.header.search.clear)
         self.gallery.typed.connect(self._type_to_search)
         self._relay = Relay(self)
@@ -109,7 +126,7 @@ class MainWindow(QMainWindow):
         self.pages.currentChanged.connect(self._page_changed)
         self.setAcceptDrops(True)
         self._centre = QWidget()
-        column = QVBoxLayout(self._centre)
+        self._column = column = QVBoxLayout(self._centre)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         for widget in (self.header, self.notice, self.stuck_notice, self.pages):
@@ -143,6 +160,11 @@ class MainWindow(QMainWindow):
         self._action("Find a lab", _key(standard.Find, "Ctrl+F"), self._find, in_menu=False)
         home = self._action("All labs", QKeySequence("Ctrl+G"), self.show_gallery, in_menu=False)
         home.setShortcuts([QKeySequence("Ctrl+G"), QKeySequence("Alt+Home")])
+        self._action("Next lab", QKeySequence("Ctrl+Tab"), lambda: self._go_beside(1), in_menu=False)
+        self._action("Previous lab", QKeySequence("Ctrl+Shift+Tab"), lambda: self._go_beside(-1), in_menu=False)
+        for place in range(9):
+            key = QKeySequence(f"Ctrl+{place + 1}")
+            self._action(f"Open lab {place + 1}", key, partial(self._go_to, place), in_menu=False)
         self._action("Open session…", _key(standard.Open, "Ctrl+O"), self._opening.choose)
         self._recent.fill(self._menu.addMenu("Open recent"))
         self._saving = (
@@ -151,6 +173,7 @@ class MainWindow(QMainWindow):
         )
         self._exporting = ExportMenu(self, self.settings)
         self._menu.addMenu(self._exporting)
+        self._closing = self._action("Close lab", QKeySequence("Ctrl+W"), self.close_lab)
         self._menu.addSeparator()
         self._action("Settings…", _key(standard.Preferences, "Ctrl+,"), self.show_settings)
         self._action("Full screen", _key(standard.FullScreen, "F11"), self._toggle_full_screen)
@@ -210,31 +233,139 @@ class MainWindow(QMainWindow):
         from gui.workbench import Workbench  # with numpy and the views: time that the gallery does without
 
         card = find_card(lab_id)
-        kept = self.workbench
         asked = resume is not None or values is not None or dataset or seed is not None
-        if kept is None or kept.lab_id != card.id or asked:
-            earlier = kept.earlier.handed_on() if kept is not None and kept.lab_id == card.id else []
-            self._close_lab()
-            kept = Workbench(
+        bench = None if asked else self.labs.of(card.id)
+        if bench is None:
+            bench = Workbench(
                 self.engine(), card.id, self.settings, resume=resume, values=values, dataset=dataset, seed=seed
             )
-            kept.earlier.take_over(earlier)
-            self._title = card.title, card.chapter
-            kept.title_changed.connect(self._set_title)
-            kept.file.copied.connect(self.open_lab)
-            self.header.explain_toggled.connect(kept.explain_action.setChecked)
-            self.header.code_toggled.connect(kept.code_action.setChecked)
-            self.header.compare_toggled.connect(kept.twins.action.setChecked)
-            kept.twins.action.toggled.connect(self.header.compare.setChecked)
-            kept.explain_action.toggled.connect(self.header.explain.setChecked)
-            kept.code_action.toggled.connect(self.header.code.setChecked)
-            self.pages.addWidget(kept)
-            self.workbench = kept
-        self.header.show_lab()
-        self._set_title(*self._title)
-        self.pages.setCurrentWidget(kept)
-        kept.setFocus(Qt.FocusReason.OtherFocusReason)
+            self._add(bench)
+        self.show_bench(bench)
         self.settings.remember_lab(card.id)
+
+    def _add(self, bench: Workbench) -> None:
+        """A lab is opened: what it says reaches the header while it is the one that is shown."""
+        if self._strip is None:
+            from gui.lab_strip import LabStrip
+
+            self._strip = LabStrip(self.labs)
+            self._strip.chosen.connect(self.show_bench)
+            self._strip.close_asked.connect(self.labs.close)
+            self.engine().polled.connect(self._strip.polled)
+            self.engine().polled.connect(self._show_open_cards)
+            self._column.insertWidget(1, self._strip)
+        bench.title_changed.connect(lambda *_: self._show_title() if bench is self.workbench else None)
+        bench.file.copied.connect(self.open_lab)
+        for button, action in self._panels(bench):
+            action.toggled.connect(lambda on, button=button: button.setChecked(on) if bench is self.workbench else None)
+        self.pages.addWidget(bench)
+        self.labs.add(bench)
+
+    def _panels(self, bench: Workbench) -> tuple[tuple[QPushButton, QAction], ...]:
+        """The buttons of the header and what they switch in a lab."""
+        header, actions = self.header, (bench.explain_action, bench.code_action, bench.twins.action)
+        return tuple(zip((header.explain, header.code, header.compare), actions, strict=True))
+
+    def _panel_asked(self, name: str, on: bool) -> None:
+        if (bench := self.workbench) is not None:
+            actions = {"explain": bench.explain_action, "code": bench.code_action, "compare": bench.twins.action}
+            actions[name].setChecked(on)
+
+    @property
+    def workbench(self) -> Workbench | None:
+        """The lab that is on screen, or was before the gallery."""
+        return self.labs.shown
+
+    def show_bench(self, bench: Workbench) -> None:
+        """Bring an open lab to the screen; the one that is there stays open."""
+        self.labs.show(bench)
+        for button, action in self._panels(bench):
+            blocked = button.blockSignals(True)
+            button.setChecked(action.isChecked())
+            button.blockSignals(blocked)
+        self.header.show_lab()
+        self.pages.setCurrentWidget(bench)
+        self._labs_changed()
+        self._page_changed()
+        self._show_title()
+        bench.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _go_beside(self, steps: int) -> None:
+        """To the next open lab; from the gallery back to the one that was shown last."""
+        bench = self.labs.beside(steps if self.in_lab else 0)
+        if bench is not None and not (self.in_lab and bench is self.workbench):
+            self.show_bench(bench)
+
+    def _go_to(self, place: int) -> None:
+        if place < len(self.labs.benches):
+            self.show_bench(self.labs.benches[place])
+
+    def close_lab(self) -> None:
+        """Close the lab that is on screen. What it has learned is kept, if it lies in no file."""
+        if self.in_lab and self.workbench is not None:
+            self.labs.close(self.workbench)
+
+    def _lab_closed(self, bench: Workbench, path: Path | None) -> None:
+        """A lab is closed: show its neighbour, or the gallery, and say where its network is."""
+        on_screen = self.pages.currentWidget() is bench
+        if self._exporting is not None:
+            self._exporting.end(bench)
+        if on_screen and self.workbench is not None:
+            self.show_bench(self.workbench)
+        elif on_screen:
+            self._go_home()
+        self.pages.removeWidget(bench)
+        if path is not None:
+            self.settings.remember_session(path, bench.lab_id)
+            told = f"Kept {bench.title} at step {bench.step:,}: it is under Recent"
+            self._say(told, "Reopen", lambda: self.open_session(path))
+            self._ask_for_room()
+
+    def _ask_for_room(self) -> None:
+        """More is kept than the limit in Settings: offer to remove the oldest. Nothing goes unasked."""
+        from gui import format, kept
+
+        files = kept.listing(self.settings.kept_folder)
+        if over := kept.beyond(files, self.settings.kept_limit << 20):
+            total, room = sum(file.size for file in files), sum(file.size for file in over)
+            told = f"Networks kept of closed labs take {format.size(total)}, more than the limit in Settings."
+            button = f"Remove the oldest {len(over)} ({format.size(room)})"
+            self.notice.offer(told, button, lambda: self._remove_kept(over), lambda: None)
+
+    def _remove_kept(self, files: tuple[Kept, ...]) -> None:
+        from gui import kept
+
+        kept.remove(files)
+        self._recent.look()
+
+    def _say(self, text: str, button: str, act: Callable[[], None]) -> None:
+        """A few words over the page that is shown."""
+        if self.in_lab and self.workbench is not None:
+            self.workbench.toast.say(text, button, act)
+            return
+        if self._toast is None:
+            from gui.toast import Toast
+
+            self._toast = Toast(self.gallery)
+        self._toast.say(text, button, act)
+
+    def _labs_changed(self) -> None:
+        """The strip is there for whoever has something to switch to: one lab alone has the window for itself."""
+        if self._strip is not None:
+            self._strip.show_at_home(not self.in_lab)
+            self._strip.setVisible(len(self.labs.benches) > (1 if self.in_lab else 0))
+        self._show_open_cards()
+
+    def _show_open_cards(self) -> None:
+        """Say on the cards of the gallery which labs are open."""
+        if not self.in_lab:
+            from gui.lab_strip import state_of
+
+            found: dict[str, list[str]] = {}
+            for bench in self.labs.benches:
+                found.setdefault(bench.lab_id, []).append(state_of(bench))
+            labels = {name: _open_label(states) for name, states in found.items()}
+            self.gallery.set_open(labels)
 
     @property
     def in_lab(self) -> bool:
@@ -242,19 +373,20 @@ class MainWindow(QMainWindow):
         return self.workbench is not None and self.pages.currentWidget() is self.workbench
 
     def show_gallery(self) -> None:
-        """Go home. The lab is paused and kept until another is opened: nothing learned is lost by looking around."""
+        """Go home. The lab stays open, paused unless it is to train on."""
         if self.workbench is None or not self.in_lab:
             return
-        if self.bridge is not None and self.workbench.run is not None:
-            from engine.messages import Pause
+        self.workbench.leave()
+        self._go_home()
+        self.gallery.focus_lab(self.workbench.lab_id)
 
-            self.bridge.send(Pause(self.workbench.run))
+    def _go_home(self) -> None:
         self.setWindowTitle("Deepscope")
         self.look_for_labs()
         self._recent.look()
         self.pages.setCurrentWidget(self.gallery)
         self.header.show_home()
-        self.gallery.focus_lab(self.workbench.lab_id)
+        self._labs_changed()
 
     def look_for_labs(self) -> None:
         """Show the labs that there are now, the viewer's own and those of installed packages included."""
@@ -303,6 +435,8 @@ class MainWindow(QMainWindow):
     def _page_changed(self) -> None:
         for action in self._saving:
             action.setEnabled(self.in_lab)
+        if self._closing is not None:
+            self._closing.setEnabled(self.in_lab)
         if self._exporting is not None:
             self._exporting.show_lab(self.workbench, shown=self.in_lab)
 
@@ -315,23 +449,11 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
             self.open_session(path)
 
-    def _set_title(self, title: str, subtitle: str) -> None:
-        self._title = title, subtitle
-        self.header.set_title(title, subtitle)
-        if self.in_lab:
-            self.setWindowTitle(f"{title} – Deepscope")
-
-    def _close_lab(self) -> None:
-        if self.workbench is None:
-            return
-        bench, self.workbench = self.workbench, None
-        if self._exporting is not None:
-            self._exporting.end()
-        bench.close_run()
-        self.header.uncheck()
-        self.pages.removeWidget(bench)
-        bench.close()
-        bench.deleteLater()
+    def _show_title(self) -> None:
+        if (bench := self.workbench) is not None:
+            self.header.set_title(bench.title, bench.subtitle)
+            if self.in_lab:
+                self.setWindowTitle(f"{bench.title} – Deepscope")
 
     # ------------------------------------------------------------------ engine
 
@@ -450,9 +572,15 @@ class MainWindow(QMainWindow):
         self._recent.end()
         if self._left is not None:
             self._left.end()
-        if self.workbench is not None:
-            self.workbench.autosave.close()
+        for bench in self.labs.benches:
+            bench.autosave.close()
         if self.bridge is not None:  # first the polls, then the worker, then the widgets
             self.bridge.shutdown()
-        self._close_lab()
+        for bench in self.labs.take_all():
+            if self._exporting is not None:
+                self._exporting.end(bench)
+            bench.close_run()
+            self.pages.removeWidget(bench)
+            bench.close()
+            bench.deleteLater()
         event.accept()

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QDateTime, QObject, Qt, Signal
 
 from engine.discovery import UnknownLab, find_card
+from gui import kept
 from gui.background import Work
 from gui.plain import plain
 
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QMenu, QWidget
 
     from engine.messages import RunSpec
+    from gui.kept import Kept
     from gui.settings import Settings
 
+MOST_KEPT = 20  # in the menu
 SHOWN = 90  # characters of a path in a question
 NONE_YET = "None yet: save one with {}"
 
@@ -32,11 +35,20 @@ class Session:
 
     path: Path
     title: str
+    kept: Kept | None = None  # it was kept when its lab was closed
 
     @property
     def name(self) -> str:
         """As a person calls it."""
-        return self.path.stem
+        return f"{self.title}, step {self.kept.step:,}" if self.kept else self.path.stem
+
+    @property
+    def about(self) -> str:
+        """What else there is to say of it."""
+        if self.kept is None:
+            return self.title
+        when = QDateTime.fromSecsSinceEpoch(int(self.kept.saved)).toString("d MMMM yyyy, HH:mm")
+        return f"Kept when it was closed, {when}"
 
 
 def question(path: Path, dataset: str) -> tuple[str, str]:
@@ -130,6 +142,7 @@ class RecentSessions(QObject):
         super().__init__(parent)
         self._settings = settings
         self.sessions: tuple[Session, ...] = ()
+        self.kept: tuple[Session, ...] = ()  # all that were kept when their labs were closed, the latest first
         self._work: Work | None = None
         self._again = False  # something changed while files were being looked for
         settings.changed.connect(self._setting_changed)
@@ -143,8 +156,8 @@ class RecentSessions(QObject):
         if self._work is not None:
             self._again = True
             return
-        known = self._settings.recent_sessions
-        self._work = Work(lambda _: tuple(session for session in map(_session, known) if session), self)
+        known, folder = self._settings.recent_sessions, self._settings.kept_folder
+        self._work = Work(lambda _: _found(known, folder), self)
         self._work.finished.connect(self._looked)
         self._work.start()
 
@@ -153,11 +166,11 @@ class RecentSessions(QObject):
         if self._work is not None:
             self._work.end()
 
-    def _looked(self, sessions: tuple[Session, ...]) -> None:
+    def _looked(self, found: tuple[tuple[Session, ...], tuple[Session, ...]]) -> None:
         self._work = None
-        if sessions != self.sessions:
-            self.sessions = sessions
-            self.changed.emit(sessions)
+        if found != (self.sessions, self.kept):
+            self.sessions, self.kept = found
+            self.changed.emit(self.sessions)
         if self._again:
             self._again = False
             self.look()
@@ -179,12 +192,41 @@ class RecentSessions(QObject):
         if not self.sessions:
             save = QKeySequence("Ctrl+S").toString(QKeySequence.SequenceFormat.NativeText)
             menu.addAction(NONE_YET.format(save)).setEnabled(False)
+        if self.kept:
+            menu.addSeparator()
+            kept_menu = menu.addMenu("Kept when closed")
+            kept_menu.setToolTipsVisible(True)
+            for session in self.kept[:MOST_KEPT]:
+                self._add(kept_menu, session, f"{session.name} – {session.about.partition(', ')[2]}")
+            kept_menu.addSeparator()
+            folder = self._settings.kept_folder
+            kept_menu.addAction("Show the folder").triggered.connect(lambda: _show(folder))
+
+    def _add(self, menu: QMenu, session: Session, text: str) -> None:
+        action = menu.addAction(text.replace("&", "&&"))
+        action.setToolTip(str(session.path))
+        action.triggered.connect(lambda _=False: self.chosen.emit(session.path))
 
 
-def _session(known: tuple[str, str]) -> Session | None:
+def _found(known: tuple[tuple[str, str], ...], folder: Path) -> tuple[tuple[Session, ...], tuple[Session, ...]]:
+    """The known sessions whose files are there, and all that are kept; those kept too long are removed."""
+    kept.expire(folder)
+    files = {file.path: file for file in kept.listing(folder)}
+    sessions = (_session(Path(path), lab, files.get(Path(path))) for path, lab in known)
+    keeping = (_session(file.path, file.lab_id, file) for file in files.values())
+    return tuple(filter(None, sessions)), tuple(filter(None, keeping))
+
+
+def _session(path: Path, lab: str, file: Kept | None) -> Session | None:
     """What is to be shown of a file; None where it, or its lab, is gone."""
-    path, lab = Path(known[0]), known[1]
     try:
-        return Session(path, find_card(lab).title) if path.is_file() else None
+        return Session(path, find_card(lab).title, file) if path.is_file() else None
     except (UnknownLab, OSError, ValueError):  # ValueError: a NUL in the path
         return None
+
+
+def _show(folder: Path) -> None:
+    from PySide6.QtCore import QUrl
+    from PySide6.QtGui import QDesktopServices
+
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))

@@ -65,6 +65,11 @@ class Saving(QObject):
             self._banner.dismiss()
         self._toast.say(f"Saved {event.path.name}")
 
+    def not_kept(self, why: str) -> None:
+        """The lab was to be closed, and its network could not be kept."""
+        elsewhere = ("Save elsewhere…", self.save_as)
+        self._banner.say(f"Not closed, as the network could not be kept: {why}", elsewhere, subject="save")
+
     def failed(self, event: Failed) -> None:
         """It could not be written."""
         details, report = ("", "") if event.expected else (event.traceback, report_of(event))

@@ -273,6 +273,11 @@ class SessionBridge(QObject):
             for twin in self.twins(run):
                 self.watch(twin, views)
 
+    @property
+    def alive(self) -> bool:
+        """Whether there is an engine that can answer."""
+        return self._session is not None and self._session.alive
+
     def set_budget(self, share: float) -> None:
         """The share of the worker's time that watching may take, now and in runs to come."""
         self._budget = share

@@ -98,6 +98,13 @@ class Workbench(QWidget):
     ) -> None:
         super().__init__(parent)
         self.bridge, self.lab_id, self.settings = bridge, lab_id, settings
+        card = find_card(lab_id)
+        self.title, self.subtitle = card.title, card.chapter
+        self.step = 0  # as far as the session has told
+        self.away = False  # another page of the window is shown
+        self.background: bool | None = None  # whether it trains on while it is away; None: as the settings say
+        self._safe: tuple[int, int, int] | None = None  # what the viewer saved: the run, and how far it had got
+        self._rescued: int | None = None  # a run that came from an autosave, and lies nowhere else
         self.runs = Runs(bridge, lab_id, settings, self)
         self._drawn_at: deque[float] = deque(maxlen=120)
         self._build_widgets()
@@ -139,6 +146,47 @@ class Workbench(QWidget):
         """What the banner says; "" where all is well."""
         return "" if self.banner.isHidden() else self.banner.text.text()
 
+    @property
+    def training(self) -> bool:
+        """Whether it trains, or is about to."""
+        return self.transport.playing or self.transport.wanted
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether its network has learned something that lies in no file of the viewer's."""
+        if self.run is None or self.training:
+            return self.run is not None
+        learned = self.bridge.learned(self.run)
+        return self.run == self._rescued if learned is None else (self.run, *learned) != self._safe
+
+    @property
+    def trains_on(self) -> bool:
+        """Whether it goes on training while another page is shown."""
+        return self.settings.train_in_background if self.background is None else self.background
+
+    def set_background(self, on: bool) -> None:
+        """Let it train on while another page is shown, or not; where one is, that holds at once."""
+        self.background = on
+        if self.away and not on:
+            self.pause()
+        elif self.away and self.run is not None:
+            self._drive(Play, True)
+
+    def leave(self) -> None:
+        """Another page is shown: pause, unless it is to train on."""
+        self.away = True
+        if not self.trains_on:
+            self.pause()
+
+    def come_back(self) -> None:
+        """It is shown again."""
+        self.away = False
+
+    def pause(self) -> None:
+        """Let it stand still."""
+        if self.training:
+            self._drive(Pause, False)
+
     # ------------------------------------------------------------------ widgets
 
     def _build_widgets(self) -> None:
@@ -148,7 +196,7 @@ class Workbench(QWidget):
         self.transport = TransportBar()
         self.timeline = Timeline()
         self.banner = ErrorBanner()
-        self.building = BuildingPage(find_card(self.lab_id).title, "Building the network…")
+        self.building = BuildingPage(self.title, "Building the network…")
         self.pages = QStackedWidget()
         self.pages.addWidget(self.building)
         self.pages.addWidget(self.grid)
@@ -249,9 +297,13 @@ class Workbench(QWidget):
 
     def _adopted(self, event: Opened, told: str, play: bool | None) -> None:
         """A run stands, the first one, the successor of another or one that is brought back: show it."""
-        if self.runs.resumed is not None and not self.autosave.adopts(event.run, self.runs.resumed):
-            self.saving.keep(event.run, self.runs.resumed)
-        playing = self.transport.playing if play is None else play
+        self.step = event.step
+        resumed = self.runs.resumed
+        if resumed is not None and self.autosave.adopts(event.run, resumed):
+            self._rescued = event.run
+        elif resumed is not None and resumed.parent != self.settings.kept_folder:  # else it is asked where to save it
+            self.saving.keep(event.run, resumed)
+        playing = (self.transport.playing if play is None else play) and (self.trains_on or not self.away)
         self.stop_busy()
         if self.grid.info != event.lab:
             self._build(event.lab)
@@ -269,13 +321,14 @@ class Workbench(QWidget):
         if play is False:
             self.transport.show_playing(False)
         if playing:
-            self.bridge.send(Play(event.run))
+            self._drive(Play, True)
         if told:
             self.toast.say(f"Restarted with {told}", "Undo", self.undo.undo)
         if self.runs.asked is not None and self.runs.asked.device != event.spec.device:
             missing = DEVICE_NAMES.get(self.runs.asked.device, self.runs.asked.device)
             self.toast.say(f"{missing} is not on this machine: the device is chosen automatically")
-        self.title_changed.emit(event.lab.title, f"{event.lab.chapter} · seed {event.spec.seed}")
+        self.title, self.subtitle = event.lab.title, f"{event.lab.chapter} · seed {event.spec.seed}"
+        self.title_changed.emit(self.title, self.subtitle)
 
     def _build(self, info: LabInfo) -> None:
         """The first run of this lab, or of its code as it now is, stands: make its form and its views."""
@@ -349,7 +402,7 @@ class Workbench(QWidget):
     def _setting_changed(self, name: str) -> None:
         if name == "budget":
             self.grid.budget = self.settings.budget
-        elif name == "device":
+        elif name == "device" and not self.away:
             self.runs.change_device(self.settings.device)
 
     # ------------------------------------------------------------------ transport
@@ -407,14 +460,15 @@ class Workbench(QWidget):
                 self.problems.not_built(self.file.located(event))
 
     def _event_of_run(self, event: Event) -> None:
-        if self.autosave.concerns(event):
+        if self.autosave.concerns(event) or self._concerns_keeping(event):
             return
         match event:
             case Playing():
                 self.transport.show_playing(True)
                 self._light_phase("")
                 self.problems.over("diverged", "step")
-            case Paused(phase=phase):
+            case Paused(phase=phase, step=step):
+                self.step = step
                 self.transport.show_playing(False)
                 self._light_phase(phase)
                 self._show_metrics(now=True)
@@ -423,8 +477,11 @@ class Workbench(QWidget):
             case Edited():
                 self.flags.happened(event)
             case Saved():
+                self._safe = event.run, event.step, (self.bridge.learned(event.run) or (0, 0))[1]
+                self._rescued = None
                 self.saving.saved(event)
             case WentBack(step=step, marks=marks) if self.info is not None:
+                self.step = step
                 self.rewinding.live()
                 self.flags.restore(marks, step, self.info)
                 self._show_metrics(now=True)
@@ -442,6 +499,11 @@ class Workbench(QWidget):
             case Log(text=text):
                 self.toast.say(text)
 
+    def _concerns_keeping(self, event: Event) -> bool:
+        """Whether an event answers the keeping of a lab that is being closed."""
+        path = event.path if isinstance(event, Saved | Failed) else None
+        return path is not None and path.parent == self.settings.kept_folder and path != self.runs.resumed
+
     def _light_phase(self, phase: str) -> None:
         self.code.light_phase(phase)
         self.explain.light_phase(phase)
@@ -452,7 +514,7 @@ class Workbench(QWidget):
         self.flags.happened(event)
 
     def _metrics(self, run: int, names: tuple[str, ...]) -> None:
-        if run == self.run:
+        if run == self.run and self.isVisible():
             self._show_metrics(names, now=not self.transport.playing)
 
     def _show_metrics(self, names: tuple[str, ...] = (), *, now: bool = False) -> None:
@@ -472,6 +534,7 @@ class Workbench(QWidget):
     def _status(self, status: Status) -> None:
         if status.run != self.run:
             return
+        self.step = status.step
         since = time.monotonic() - 1
         while self._drawn_at and self._drawn_at[0] < since:
             self._drawn_at.popleft()
@@ -543,6 +606,8 @@ class Workbench(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.window().installEventFilter(self)
+        if self.run is not None:
+            self._show_metrics(now=True)  # those that came while another page was shown
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.WindowStateChange:

@@ -35,7 +35,6 @@ LARGE_PICTURE = 4_000_000  # pixels; larger ones may not unpack without limit
 MAX_PIXELS_PER_BYTE = 200  # of a large picture's file: photographs have 10, plain drawings 50
 MAX_PICTURES = 100_000  # each is a file to open
 MAX_FAILED = 1000  # unreadable files after which a folder without a single picture is given up
-LONGEST_NAME = 80  # of a class
 MAX_ARRAYS = 1000  # in an archive
 MAX_LABEL_BYTES = 1024  # of one label
 _NAMED = 3  # unreadable files named in a note
@@ -63,7 +62,7 @@ def read_images(path: Path, size: int) -> Raw:
 def _encoded(labels: npt.NDArray[Any]) -> tuple[Labels, tuple[str, ...]]:
     """Labels of any kind as indices, and the classes' names."""
     values, indices = np.unique(labels, return_inverse=True)
-    return indices.reshape(labels.shape).astype(np.int64), tuple(str(value)[:LONGEST_NAME] for value in values)
+    return indices.reshape(labels.shape).astype(np.int64), tuple(str(value) for value in values)
 
 
 def _joined(
@@ -120,7 +119,7 @@ def npz_arrays(path: Path) -> Arrays:
     try:
         with open_archive(path) as archive:
             return {info.filename.removesuffix(".npy"): _npy_header(path, archive, info) for info in archive.infolist()}
-    except DataError:
+    except (DataError, OSError):
         raise
     except Exception as error:  # zipfile and numpy raise a dozen kinds on damaged files
         raise DataError(f"{path.name} is not an .npz archive, or it is damaged: {error}") from error
@@ -187,8 +186,7 @@ def _check_pair(file: str, arrays: Arrays, pictures: str, labels: str) -> None:
         raise DataError(
             f"{file}: {pictures} holds pictures of {by(shape[1:])} values; at most {MAX_PIXELS:,} pixels can be loaded"
         )
-    words = label_type.kind in "US"
-    if math.prod(label_shape[1:]) * label_type.itemsize > (MAX_LABEL_BYTES if words else MAX_CLASSES * 8):
+    if math.prod(label_shape[1:]) * label_type.itemsize > MAX_LABEL_BYTES * 8:
         raise DataError(
             f"{file}: {labels} is {by(label_shape)} of {label_type}; labels of at most {MAX_LABEL_BYTES:,} bytes, "
             f"or one-hot ones of {MAX_CLASSES:,} classes, can be loaded"
@@ -206,7 +204,7 @@ def read_npz(path: Path, size: int) -> Raw:
             for role, name in names.items():
                 if name:
                     loaded[role] = read_array(archive, name)
-    except DataError:  # Cancelled is one
+    except (DataError, OSError):  # Cancelled is one
         raise
     except Exception as error:  # as above
         raise DataError(f"{path.name} is damaged: {error}") from error
@@ -280,22 +278,19 @@ def as_bytes(file: str, name: str, images: npt.NDArray[Any]) -> tuple[Bytes, tup
         side = math.isqrt(shape[1])
         images = images.reshape(-1, side, side)
     elif len(shape) == 4 and shape[3] in (1, 3, 4):  # (N, H, W, C)
-        images = images[..., 0] if shape[3] == 1 else _grey(images)
+        images = images[..., 0] if shape[3] == 1 else _grey(images[..., :3])
     elif len(shape) == 4 and shape[1] in (1, 3, 4):  # (N, C, H, W)
-        images = images[:, 0] if shape[1] == 1 else _grey(images.transpose(0, 2, 3, 1))
+        images = images[:, 0] if shape[1] == 1 else _grey(images[:, :3].transpose(0, 2, 3, 1))
     if images.ndim != 3:
         raise DataError(
             f"{file}: {name} is {by(shape)}; wanted is (pictures, height, width), with 1, 3 or 4 channels or without"
         )
     if images.dtype == np.uint8:
         return images, ()
-    low, high = math.inf, -math.inf
-    bad = 0
-    for piece in _pieces(images):
-        bad += piece.size - int(np.isfinite(piece).sum())
-        low, high = min(low, float(piece.min())), max(high, float(piece.max()))
-    if bad:
+    if images.dtype.kind == "f" and not bool(np.isfinite(images).all()):
+        bad = int((~np.isfinite(images)).sum())
         raise DataError(f"{file}: {name} holds {bad:,} values that are NaN or infinite; finite ones are wanted")
+    low, high = float(images.min()), float(images.max())
     if low >= 0 and high <= 1:
         bottom, top = 0.0, 1.0
     elif low >= 0 and high <= 255:
@@ -304,27 +299,17 @@ def as_bytes(file: str, name: str, images: npt.NDArray[Any]) -> tuple[Bytes, tup
         bottom, top = low, high
     note = () if (bottom, top) != (low, high) or low == 0 else (f"values {low:g} to {high:g} became 0 to 1",)
     out = np.empty(images.shape, np.uint8)
-    for piece, into in zip(_pieces(images), _pieces(out), strict=True):
-        into[:] = np.round((piece.astype(np.float64) - bottom) / ((top - bottom) or 1) * 255)
+    for start in range(0, len(images), 4096):  # in pieces: float64 of everything would be eight times as large
+        report(start, len(images))
+        piece = images[start : start + 4096].astype(np.float64)
+        out[start : start + 4096] = np.round((piece - bottom) / ((top - bottom) or 1) * 255)
     return out, note
 
 
 def _grey(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """(N, H, W, 3 or more) -> (N, H, W): the luma of ITU-R 601, as Pillow does it."""
-    luma = np.array([0.299, 0.587, 0.114], np.float32)
-    out = np.empty(images.shape[:3], np.uint8 if images.dtype == np.uint8 else np.result_type(images, luma))
-    for piece, into in zip(_pieces(images), _pieces(out), strict=True):
-        grey = piece[..., :3] @ luma
-        into[:] = np.round(grey) if out.dtype == np.uint8 else grey
-    return out
-
-
-def _pieces(images: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
-    """A few pictures at a time: in float64 all would be eight times as large, and reading could not be stopped."""
-    rows = max(1, PIECE * len(images) // max(1, images.size // (images.shape[3] if images.ndim == 4 else 1)))
-    for start in range(0, len(images), rows):
-        report(start, len(images))
-        yield images[start : start + rows]
+    """(N, H, W, 3) -> (N, H, W): the luma of ITU-R 601, as Pillow does it."""
+    grey = images @ np.array([0.299, 0.587, 0.114], np.float32)
+    return np.round(grey).astype(np.uint8) if images.dtype == np.uint8 else grey
 
 
 # ------------------------------------------------------------------ a folder per class

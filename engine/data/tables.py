@@ -27,8 +27,6 @@ MOST_ROWS = 20_000  # of longer tables, so many rows are drawn
 MOST_CELLS = 2_000_000  # of wide ones fewer
 MAX_COLUMNS = 1000
 MAX_ROW = 1_000_000  # bytes
-MOST_LETTERS = 200  # of a cell that are kept
-LONGEST_NAME = 80  # of a column
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?", "."})
 _NUMERIC_SHARE = 0.9  # of the cells that are not missing: above it, the rest are taken for slips
 _REPORT_EVERY = 1000  # rows
@@ -210,9 +208,7 @@ def _fit(row: list[str] | None, width: int, delimiter: str) -> list[str] | None:
     """The row's cells, or None where it is empty or does not have `width` (0: not known yet) of them."""
     if row is None or not any(cell.strip() for cell in row):
         return None
-    cells = [cell.strip()[:MOST_LETTERS] for cell in row]
-    if delimiter != ",":
-        cells = [_decimal_point(cell, delimiter) for cell in cells]
+    cells = [cell.strip() if delimiter == "," else _decimal_point(cell.strip(), delimiter) for cell in row]
     if width and len(cells) > width and not any(cells[width:]):  # a separator at the end of the line
         cells = cells[:width]
     return cells if len(cells) == (width or len(cells)) else None
@@ -291,7 +287,6 @@ def _headings(first: list[str]) -> tuple[tuple[str, ...], bool]:
     names: list[str] = []
     for place, cell in enumerate(first, 1):
         name = cell if named and cell else f"column {place}"
-        name = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
         while name in names:
             name += "'"
         names.append(name)

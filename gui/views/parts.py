@@ -306,22 +306,21 @@ class ChipRow(QWidget):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.chips: list[Chip] = []
-        self.beyond = 0
         self.left_out = 0
         self.hide()
 
-    def fill(self, chips: Sequence[Chip], beyond: int = 0) -> None:
-        """Replace all chips (made with this row as parent); `beyond` are counted with those there is no room for."""
+    def fill(self, chips: Sequence[Chip]) -> None:
+        """Replace all chips (made with this row as parent)."""
         for chip in self.chips:
             chip.hide()
             chip.deleteLater()
-        self.chips, self.beyond = list(chips), beyond
+        self.chips = list(chips)
         self.setVisible(bool(self.chips))
 
     def arrange(self, x: int, y: int, width: int, lines: int = 1) -> int:
         """Place the chips in up to so many lines; returns the width they take."""
         placed = self._fitted(width, lines)
-        self.left_out = len(self.chips) - sum(len(line) for line in placed) + self.beyond
+        self.left_out = len(self.chips) - sum(len(line) for line in placed)
         for chip in self.chips:
             chip.setVisible(any(chip is shown for line in placed for shown in line))
         right = 1
@@ -340,10 +339,6 @@ class ChipRow(QWidget):
     def _fitted(self, width: int, lines: int) -> list[list[Chip]]:
         """The chips line by line: roomy in one, else tight, else with short names within their dots, else in as few
         lines as possible, else with the longest names cut."""
-        if self.beyond:
-            for chip in self.chips:
-                chip.tight, chip.within, chip.room = True, False, 3.0 * LEAST_NAME
-            return self._broken(width - 40, lines)
         short = all(len(chip.text()) <= 2 for chip in self.chips if chip.swatch)
         looks = [(False, False, 1), (True, False, 1), *([(True, True, 1)] if short else [])]
         for tight, within, most in looks + [(True, short, count) for count in range(2, lines + 1)]:

@@ -21,7 +21,6 @@ SHADES = 33  # colours of points that have values instead of classes
 REACH = 11.0  # pixels within which a point counts as hit
 PICTURE = 84  # the side of a point's picture on its card
 NAMED = 150  # up to so many points have their names written beside them
-MOST_CHIPS = 40  # there is no room for more
 
 
 class PointsView(Plane):
@@ -110,10 +109,10 @@ class PointsView(Plane):
     # ----------------------------------------------------------------------------------------------- chips
 
     def make_chips(self, classes: tuple[str, ...]) -> None:
-        """One chip per class, of very many the first."""
+        """One chip per class."""
         look = theme.current()
         chips = []
-        for index, name in enumerate(classes[:MOST_CHIPS]):
+        for index, name in enumerate(classes):
             chip = Chip(
                 self.legend,
                 name,
@@ -122,7 +121,7 @@ class PointsView(Plane):
             )
             chip.clicked.connect(lambda _=False, index=index: self.toggle_class(index))
             chips.append(chip)
-        self.legend.fill(chips, len(classes) - len(chips))
+        self.legend.fill(chips)
         self.arrange()
 
     def toggle_class(self, index: int) -> None:

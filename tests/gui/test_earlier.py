@@ -6,11 +6,10 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import LAB, PATIENCE, SMALL, bench_of, learn, open_file, take_keyboard
+from helpers import LAB, PATIENCE, SMALL, bench_of, learn, take_keyboard
 from helpers import BenchOpener as Bench
 from helpers import WindowOpener as Opener
 from PySide6.QtCore import QPointF, Qt
@@ -190,28 +189,18 @@ def test_pins_survive_a_restart_and_are_drawn_apart(open_bench: Bench, qtbot: Qt
     assert ghosts(bench)[1].strokes == first.strokes  # which are free again
 
 
-def test_pins_are_for_one_lab_and_come_along_when_a_file_of_it_is_opened(
-    open_window: Opener, qtbot: QtBot, tmp_path: Path
-) -> None:
+def test_pins_are_for_one_open_lab(open_window: Opener, qtbot: QtBot) -> None:
     window = open_window(LAB, values=SMALL, seed=7)
     bench = bench_of(window)
     replaced(bench, qtbot, bench.new_seed)
     bench.earlier.pin(1, True)
     learn(bench, qtbot)
-    path = tmp_path / "a.deepscope"
-    bench.saving._write(path)
-    qtbot.waitUntil(lambda: bench.toast.text.text() == "Saved a.deepscope", timeout=PATIENCE)
-    open_file(window, qtbot, path)
-    again = bench_of(window)
-    assert again is not bench
-    qtbot.waitUntil(lambda: again.ready, timeout=PATIENCE)
-    assert [(run.number, run.spec.seed) for run in again.earlier.kept] == [(1, 7), (2, 8)]
-    assert [ghost.name for ghost in ghosts(again)] == ["run 1, seed 7"]
-    assert again.timeline.runs.text() == "Runs (2)"
-    replaced(again, qtbot, again.restart)
-    assert [run.number for run in again.earlier.kept] == [1, 2, 3]
     window.open_lab("lenet", values={}, seed=0)
     assert bench_of(window).earlier.kept == []
+    window.open_lab(LAB)
+    assert bench_of(window) is bench
+    assert [ghost.name for ghost in ghosts(bench)] == ["run 1, seed 7"]
+    assert bench.timeline.runs.text() == "Runs (1)"
 
 
 def test_a_branch_pins_what_it_left_until_something_else_begins(open_window: Opener, qtbot: QtBot) -> None:

@@ -297,14 +297,24 @@ def test_closing_while_it_records_and_writes(open_window: Open, qtbot: QtBot, tm
     assert menu_of(window).exports is None
 
 
-def test_another_lab_ends_the_recording(open_window: Open, qtbot: QtBot) -> None:
+def test_a_recording_waits_while_another_lab_is_shown(open_window: Open, qtbot: QtBot) -> None:
     window = opened(open_window, qtbot, 1)
+    first = window.workbench
     press(window, "Record animation")
-    first = exports_of(window)
-    window.open_lab("lenet")
-    assert exports_of(window) is not first
-    assert not first.recording
+    exports = exports_of(window)
+    qtbot.waitUntil(exports.badge.isVisible)
+    window.open_lab("perceptron")
+    assert not exports_of(window).recording
+    assert not exports.badge.isVisible()
     assert menu_of(window).record.text() == "Record animation"
+    window.show_bench(first)
+    assert exports_of(window) is exports
+    assert exports.recording
+    assert exports.badge.isVisible()
+    assert menu_of(window).record.text() == "Stop recording…"
+    window.labs.close(first)
+    qtbot.waitUntil(lambda: first not in window.labs.benches)
+    assert not exports.recording
 
 
 def test_the_dialog_offers_what_can_be_written(open_window: Open, qtbot: QtBot, monkeypatch: Any) -> None:

@@ -238,12 +238,3 @@ def test_points_that_are_letters_are_drawn_as_letters(show):
     view.show_payload(POINTS.pack(PointsData(xy, np.array([0, 1, 1]), ("a", "b"), names=("x", "y", "z"))), 3)
     view.toggle_class(1)
     assert ink((-1.0, 0.0)) == 0  # dimmed
-
-
-def test_a_legend_of_very_many_classes_has_chips_for_the_first(show):
-    classes = tuple(f"class {i}" for i in range(1000))
-    xy = np.random.default_rng(0).normal(size=(2000, 2))
-    view = show(POINTS, PointsData(xy, np.arange(2000) % 1000, classes), size=(400, 300))
-    seen = [chip for chip in view.legend.chips if chip.isVisible()]
-    assert 1 < len(seen) <= len(view.legend.chips) <= 40
-    assert view.legend.left_out == 1000 - len(seen)
