@@ -24,7 +24,7 @@ def test_a_lab_opens_at_its_speed_and_has_it_before_it_trains(
     open_window: Opener, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = ready(bench_of(open_window("losses", values={})), qtbot)
-    assert bench.transport.chosen_speed == 100
+    assert bench.transport.chosen_speed == 50
     sent: list[Command] = []
     send = bench.bridge.send
     monkeypatch.setattr(bench.bridge, "send", lambda command: (sent.append(command), send(command)))
@@ -90,4 +90,4 @@ def test_what_this_window_does_not_know_is_left_as_it_is(
     ready(bench_of(window), qtbot)
     open_file(window, qtbot, path)
     qtbot.waitUntil(lambda: bench_of(window).lab_id == LAB and bench_of(window).ready, timeout=PATIENCE)
-    assert bench_of(window).arrangement.now() == {"enlarged": "", "side": "", "speed": "full"}
+    assert bench_of(window).arrangement.now() == {"enlarged": "", "side": "", "speed": "400"}

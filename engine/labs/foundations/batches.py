@@ -51,7 +51,7 @@ class Batches(Lab):
     Params = Params
     state = ("w", "trail", "stride", "kept", "seen", "seen_now")
     weights = ("w",)
-    speed = 30
+    speed = 10  # all are near the minimum after some 100 steps
     proof = Proof("slope of gradient variance over batch size on log axes, less -1", 0.05, higher=False, steps=50)
     layout = """
         path  path  path  race  race  race

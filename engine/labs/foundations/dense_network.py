@@ -71,7 +71,7 @@ class DenseNetwork(Lab):
     """
 
     title, chapter, summary = "Dense network", "Foundations", "A playground: every neuron shows its own map as it bends"
-    order = 30
+    order, speed = 30, 400  # the spiral takes some 8,000 steps
     Params = Params
     datasets, accepts = tuple(SETS), ("table",)
     state = ("theta", "grad", "m", "v", "t", "samples", "steps_per_epoch")

@@ -64,7 +64,7 @@ class Digits(Lab):
     Params = Params
     datasets = ("digits", "mnist", "fashion-mnist")
     accepts = ("images",)
-    speed = 100.0
+    speed = 100.0  # 95 % after some 1,000 steps
     state = ("net", "optimizer", "queue", "position", "predicted", "losses", "judged", "shown", "drawing")
     layout = """
         canvas   canvas   network network network network network chances   chances

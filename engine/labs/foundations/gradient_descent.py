@@ -67,7 +67,7 @@ class GradientDescent(Lab):
     state = ("theta", "before", "move", "g", "m", "v", "t", "origin", "left", "xy", "trail", "stride")
     grows = ("trail",)
     weights = ("theta",)
-    speed = 10
+    speed = 10  # the slowest optimiser is there after some 150 steps
     proof = Proof("largest difference from torch.optim in 50 steps on every surface", 1e-9, higher=False, steps=50)
     layout = """
         surface surface surface surface contour contour contour

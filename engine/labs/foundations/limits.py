@@ -76,7 +76,7 @@ class Limits(Lab):
     order = 130
     Params = Params
     state = ("ensemble", "forgetful", "judge", "optimizer")
-    speed = 300
+    speed = 100  # doubt beyond the data has grown after some 1,500 steps
     proof = Proof("error and uncertainty outside over inside, the smaller", 5.0, steps=1500)
     layout = """
         beyond beyond beyond beyond sample sample

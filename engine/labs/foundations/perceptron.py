@@ -56,7 +56,7 @@ class Perceptron(Lab):
     """
 
     title, chapter, summary = "Perceptron", "Foundations", "Three weights are a line: drag them, or let it learn"
-    order, speed = 10, 10.0
+    order, speed = 10, 10.0  # every point is right after some 100 steps
     Params = Params
     datasets, accepts = ("gaussians", "xor", "circle", "moons", "drawn"), ("table",)
     state = ("w", "gradient", "xy", "y", "queue", "probed", "latest")

@@ -42,7 +42,7 @@ class WillIPass(Lab):
     """
 
     title, chapter, summary = "Will I pass?", "Foundations", "Two inputs, one answer: wrong at first, then learnt"
-    order = 40
+    order, speed = 40, 400  # the student of the lecture has 0.9 after some 10,000 steps
     Params = Params
     state = ("hidden", "output", "optimizer")
     proof = Proof("probability that (4 lectures, 5 hours) passes", 0.9, steps=12_000)
