@@ -19,6 +19,7 @@ class ImageGroup:
     name: str
     pixels: Array
     captions: tuple[str, ...] = ()
+    size: tuple[int, ...] = ()  # rows and columns that each really has, where neighbours were averaged to fit a screen
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class HeatmapData:
     columns: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     hint: str = ""
+    size: tuple[int, ...] = ()  # rows and columns that there really are, where neighbours were averaged to fit a screen
 
 
 @dataclass(frozen=True)

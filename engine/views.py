@@ -60,6 +60,41 @@ def optional_array(
     return None if value is None else to_array(value, dims, what, dtype, most)
 
 
+SIDE = 2048  # pixels or cells a side: as many as a screen shows
+
+
+def averaged(array: Array, axes: tuple[int, int]) -> Array:
+    """The means of equally many neighbours along each of `axes` that is longer than SIDE: copying and painting the rest
+    would hold up the window for nothing."""
+    for axis in axes:
+        length = array.shape[axis]
+        if length > SIDE:
+            begins = np.arange(0, length, -(-length // SIDE))
+            shape = [1] * array.ndim
+            shape[axis] = len(begins)
+            counts = np.diff(np.append(begins, length)).reshape(shape)
+            array = (np.add.reduceat(array, begins, axis=axis, dtype=np.float32) / counts).astype(np.float32)
+    return array
+
+
+def optional_averaged(array: Array | None, axes: tuple[int, int]) -> Array | None:
+    return None if array is None else averaged(array, axes)
+
+
+def real_size(before: Array, after: Array, axes: tuple[int, int]) -> tuple[int, ...]:
+    """Rows and columns before they were averaged; () where they were not."""
+    return () if before.shape == after.shape else tuple(before.shape[axis] for axis in axes)
+
+
+def words_of_blocks(words: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """Names of rows or columns of which neighbours were averaged to `count`: "first – last"."""
+    if not words or len(words) == count:
+        return words
+    many = -(-len(words) // count)
+    blocks = [words[begin : begin + many] for begin in range(0, len(words), many)]
+    return tuple(block[0] if len(block) == 1 else f"{block[0]} – {block[-1]}" for block in blocks)
+
+
 def picture(value: Any, dims: tuple[int, ...], what: str) -> Array:
     """An array whose last two axes are rows and columns, or the two before the three colours."""
     array = to_array(value, dims, what)
@@ -146,7 +181,9 @@ class Images(Description):
                 raise ViewError(f"{self.title} {name}: pictures are (N, H, W) or (N, H, W, 3), not {array.shape}")
             if captions and len(captions) != len(array):
                 raise ViewError(f"{self.title} {name}: {len(array)} pictures, {len(captions)} captions")
-            packed.append(ImageGroup(str(name), array, words_of(captions, self.title)))
+            small = averaged(array, (1, 2))
+            words = words_of(captions, self.title)
+            packed.append(ImageGroup(str(name), small, words, real_size(array, small, (1, 2))))
         return ImagesData(tuple(packed), hint)
 
 
@@ -177,12 +214,14 @@ class Heatmap(Description):
         ):
             if words and len(words) != length:
                 raise ViewError(f"{self.title}: {length} {what}, {len(words)} names for them")
+        small = averaged(values, (1, 2))
         return HeatmapData(
-            values,
-            words_of(data.rows, self.title),
-            words_of(data.columns, self.title),
+            small,
+            words_of_blocks(words_of(data.rows, self.title), small.shape[1]),
+            words_of_blocks(words_of(data.columns, self.title), small.shape[2]),
             words_of(data.names, self.title),
             data.hint,
+            real_size(values, small, (1, 2)),
         )
 
 
@@ -214,7 +253,7 @@ class Points(Description):
         if data.names and len(data.names) != len(xy):
             raise ViewError(f"{self.title}: {len(xy)} points, {len(data.names)} names")
         paths = paths_of(data.paths, self.title)
-        backdrop = optional_picture(data.backdrop, (2, 3), self.title)
+        backdrop = optional_averaged(optional_picture(data.backdrop, (2, 3), self.title), (0, 1))
         if backdrop is not None and data.extent is None:
             raise ViewError(f"{self.title}: a backdrop needs its extent")
         cursor = None if data.cursor is None else (float(data.cursor[0]), float(data.cursor[1]))
@@ -261,6 +300,7 @@ class Field(Description):
         if len(value.axes) not in (0, 2):
             raise ViewError(f"{self.title}: axes are those of x and y, or none, not {len(value.axes)}")
         axes = tuple((str(name), float(start), float(scale)) for name, start, scale in value.axes)
+        values, shares = averaged(values, (0, 1)), optional_averaged(shares, (1, 2))
         return FieldData(values, value.extent, points, arrows, shares, value.hint, axes)
 
 
@@ -359,7 +399,7 @@ class Filmstrip(Description):
             raise ViewError(f"{self.title}: FilmstripData is declared, {type(value).__name__} was returned")
         rows = []
         for row in value.rows:
-            pixels = optional_picture(row.pixels, (3, 4), f"{self.title} {row.name}")
+            pixels = optional_averaged(optional_picture(row.pixels, (3, 4), f"{self.title} {row.name}"), (1, 2))
             points = optional_array(row.points, (3,), f"{self.title} {row.name}", most=20 * bounds.POINTS)
             frames = pixels if pixels is not None else points
             if frames is None or (value.labels and len(frames) != len(value.labels)):

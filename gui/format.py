@@ -25,6 +25,12 @@ def number(value: float) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
+def position(index: int, shown: int, real: int) -> str:
+    """Which row or column is meant: "12", or "12–14" where `real` ones were averaged to `shown`."""
+    many = -(-real // shown)
+    return str(index) if many == 1 else f"{index * many:,}–{min(real, (index + 1) * many) - 1:,}"
+
+
 def percent(share: float) -> str:
     """98.7 % for 0.987."""
     return f"{100 * share:.3g} %" if math.isfinite(share) else number(share)

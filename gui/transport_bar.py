@@ -208,9 +208,13 @@ class TransportBar(QFrame):
 
     def _rate(self, real: float) -> str:
         """The speed, and beside it the one that was asked for where the machine does not keep up."""
-        wanted = self.chosen_speed
-        behind = wanted is not None and 0 < real < KEPT * wanted
-        return f"{format.number(_calm(real))}{f' of {format.number(wanted)}' if behind and wanted else ''} steps/s"
+        asked = f" of {format.number(self.speed.value)}" if real and self.speed.value and not self.keeps_pace else ""
+        return f"{format.number(_calm(real))}{asked} steps/s"
+
+    @property
+    def keeps_pace(self) -> bool:
+        """Whether a pace is set, and the machine keeps up with it."""
+        return self.speed.value is not None and self._real >= KEPT * self.speed.value
 
     def say(self, text: str) -> None:
         """Replace the line that says where the training stands."""

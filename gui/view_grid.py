@@ -96,6 +96,7 @@ class ViewGrid(QWidget):
         self.info: LabInfo | None = None  # the lab whose views these are
         self.enlarged = ""
         self.budget = 0.05  # the share of the time that drawing may take
+        self.leisure = False  # the training keeps a pace with time to spare: the budget does not count
         self._costs: dict[str, float] = {}  # seconds per drawing
         self._due: dict[str, float] = {}
         self._places: dict[str, tuple[int, int, int, int]] = {}
@@ -166,7 +167,8 @@ class ViewGrid(QWidget):
                 continue
             if now or (panel.isVisible() and self._due.get(name, 0.0) <= at):
                 view.show_metrics(history, step)  # type: ignore[attr-defined]
-                self._due[name] = at + self._costs.get(name, 0.0) * max(1, len(self.panels)) / self.budget
+                cost = self._costs.get(name, 0.0)
+                self._due[name] = at + (2 * cost if self.leisure else cost * max(1, len(self.panels)) / self.budget)
 
     def set_flags(self, flags: Sequence[tuple[int, str]]) -> None:
         """Mark the steps at which a knob was turned."""

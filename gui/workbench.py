@@ -541,6 +541,7 @@ class Workbench(QWidget):
         if self.busy.isHidden():
             self.transport.show_where(status)
         self.transport.show_hud(status, len(self._drawn_at))
+        self.grid.leisure = status.playing and self.transport.keeps_pace
 
     # ------------------------------------------------------------------ Explain and Code
 

@@ -11,7 +11,7 @@ from PySide6.QtGui import QAction, QColor, QFontMetricsF, QImage, QPainter, QPai
 
 from engine.payloads import Array, CellPick, HeatmapData
 from gui import colour, theme
-from gui.format import number
+from gui.format import number, position
 from gui.views.base import ViewWidget
 from gui.views.heatmap_paint import paint_lit, paint_scale, short
 from gui.views.parts import faded, paint_focus, paint_tag, small
@@ -422,10 +422,11 @@ class HeatmapView(ViewWidget):
 
     def told(self, row: int, column: int) -> str:
         """The text for a cell: value, row, column."""
-        data = self.payload
+        data, shown = self.payload, self.payload.values.shape[1:]
+        high, wide = data.size or shown
         rows, columns = (
-            (data.rows[row] if data.rows else str(row)),
-            (data.columns[column] if data.columns else str(column)),
+            (data.rows[row] if data.rows else position(row, shown[0], high)),
+            (data.columns[column] if data.columns else position(column, shown[1], wide)),
         )
         return (
             f"{number(float(self.values()[row, column]))}\n"
@@ -471,7 +472,10 @@ class HeatmapView(ViewWidget):
 
     def _pick(self, row: int, column: int) -> None:
         if self.probes or self.edits:
-            self.gesture.emit(CellPick(self.chosen, row, column), not self.probes)
+            rows, columns = self.payload.values.shape[1:]
+            high, wide = self.payload.size or (rows, columns)
+            picked = CellPick(self.chosen, row * -(-high // rows), column * -(-wide // columns))
+            self.gesture.emit(picked, not self.probes)
 
     def keyPressEvent(self, event: Any) -> None:
         key, steps = event.key(), {

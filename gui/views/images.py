@@ -11,7 +11,7 @@ from PySide6.QtGui import QAction, QColor, QFontMetricsF, QImage, QPainter, QPai
 
 from engine.payloads import Array, ImageGroup, ImagesData, Pick
 from gui import theme
-from gui.format import number
+from gui.format import number, position
 from gui.views.base import ViewWidget
 from gui.views.card import HoverCard
 from gui.views.parts import CHIP_HEIGHT, Chip, ChipRow, faded, paint_tag, small
@@ -317,7 +317,9 @@ class ImagesView(ViewWidget):
         if group.name and len(self.payload.groups) > 1:
             lines.append(group.name)
         if row >= 0:
-            lines.append(f"row {row}, column {column}")
+            shown = picture.shape[:2]
+            high, wide = group.size or shown
+            lines.append(f"row {position(row, shown[0], high)}, column {position(column, shown[1], wide)}")
         return lines
 
     def loupe(self, group_index: int, index: int, row: int, column: int) -> QImage:
