@@ -9,6 +9,7 @@ from engine.data.columns import Columns, Task, task_of
 from engine.data.errors import DataError
 from engine.data.tables import Table
 from gui.knobs import CalmCombo
+from gui.plain import plain
 
 AS_CLASS, AS_VALUE = "classes", "values"
 
@@ -57,7 +58,7 @@ class ColumnChoice(QWidget):
     def _fill(combo: CalmCombo, names: list[str]) -> None:
         for name in names:
             combo.addItem(name, name)
-            combo.setItemData(combo.count() - 1, name, Qt.ItemDataRole.ToolTipRole)
+            combo.setItemData(combo.count() - 1, plain(name), Qt.ItemDataRole.ToolTipRole)
 
     def _begin(self, wanted: Columns) -> None:
         """Choose what is wanted, else what is likely to be meant."""
@@ -68,7 +69,9 @@ class ColumnChoice(QWidget):
         except DataError:  # nothing fits: the boxes show what is asked for, and the reason stands below
             numbers = [column for column in self._table.columns if column in self._table.numbers]
             last = self._table.columns[-1]
-            wanted = Columns(wanted.x or numbers[0], wanted.y or numbers[-1], wanted.label or last, wanted.value)
+            wanted = Columns(
+                wanted.x or numbers[0], wanted.y or numbers[1 % len(numbers)], wanted.label or last, wanted.value
+            )
         named = ((self.first, wanted.x), (self.second, wanted.y), (self.target, wanted.label or wanted.value))
         for box, name in (*named, (self.as_what, AS_VALUE if wanted.value else AS_CLASS)):
             box.setCurrentIndex(box.findData(name))

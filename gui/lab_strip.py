@@ -26,6 +26,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractButton, QFrame, QMenu, QToolButton, QWidget
 
 from gui import format, icons, style, theme
+from gui.plain import plain
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QEvent
@@ -93,7 +94,7 @@ class LabTab(QAbstractButton):
         lines.append("Trains on while another lab is shown" if bench.trains_on else "Paused while another lab is shown")
         keys = f"Ctrl+{place + 1} shows it; " if place < KEYS else ""
         lines.append(f"{keys}a middle click closes it; more in the context menu")
-        self.setToolTip("\n".join(lines))
+        self.setToolTip(plain("\n".join(lines)))
         self._show_close()
         self.update()
 
@@ -361,6 +362,7 @@ class LabStrip(QFrame):
             state = state_of(bench, keeping=self._labs.is_keeping(bench))
             keys = f"\tCtrl+{place + 1}" if place < KEYS else ""
             action = QAction(f"{bench.title} – {state}".replace("&", "&&") + keys, menu)
+            action.setToolTip(plain(f"{bench.title} – {state}"))
             action.setCheckable(True)
             action.setChecked(bench is self._labs.shown and not self._at_home)
             action.triggered.connect(lambda _=False, bench=bench: self.chosen.emit(bench))

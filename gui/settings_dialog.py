@@ -279,7 +279,9 @@ class SettingsDialog(QDialog):
             model = self._device.model()
             assert isinstance(model, QStandardItemModel)
             model.item(index).setEnabled(not devices or name == "auto" or name in devices)
-        if devices and self.settings.device not in ("auto", *devices):
+        gone = bool(devices) and self.settings.device not in ("auto", *devices)
+        style.mark(self._device_hint, "role", "warning" if gone else "hint")
+        if gone:
             self._device_hint.setText(
                 f"{DEVICE_NAMES[self.settings.device]} is not on this machine now: the device is chosen automatically. "
                 f"There are: {', '.join(devices.values())}."

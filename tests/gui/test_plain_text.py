@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from helpers import PATIENCE, SMALL, BenchOpener, bench_of, learn, open_file
 from helpers import WindowOpener as Opener
 from PySide6.QtCore import QPoint, QProcess, QUrl
 from PySide6.QtGui import QPixmap, Qt, QTextDocument, QTextDocumentFragment
-from PySide6.QtWidgets import QApplication, QLabel, QToolTip, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QTableWidget, QToolTip, QWidget
 from pytestqt.qtbot import QtBot
 
 from gui.data_preview import DataPreview
@@ -52,9 +53,14 @@ def check(*roots: QWidget) -> str:
     said = []
     for root in roots:
         for widget in [root, *root.findChildren(QWidget)]:
-            if Qt.mightBeRichText(widget.toolTip()):
-                assert "<img" not in widget.toolTip()
-                assert "<b>" not in widget.toolTip()
+            tips = [widget.toolTip()]
+            if isinstance(widget, QComboBox | QTableWidget):
+                model = widget.model()
+                places = product(range(model.rowCount()), range(model.columnCount()))
+                tips += [str(model.index(*place).data(Qt.ItemDataRole.ToolTipRole) or "") for place in places]
+            for tip in filter(Qt.mightBeRichText, tips):
+                assert "<img" not in tip
+                assert "<b>" not in tip
         for label in root.findChildren(QLabel):
             if label.isVisible() and label.metaObject().className() != "QTipLabel":
                 assert label.textFormat() == Qt.TextFormat.PlainText, label.text()
