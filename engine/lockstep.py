@@ -29,6 +29,11 @@ class Lockstep:
     def playing(self) -> bool:
         return all(run.playing for run in self.runs)
 
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks at one of them."""
+        return any(run.watcher.visible for run in self.runs)
+
     def play(self, on: bool) -> None:
         """Let all train, or stand still."""
         for run in self.runs:

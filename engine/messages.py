@@ -242,6 +242,14 @@ class Save:
 
 
 @dataclass(frozen=True)
+class Remember:
+    """The bytes that the snapshots of all runs together may take: they are thinned at once."""
+
+    memory: int
+    run: int = 0
+
+
+@dataclass(frozen=True)
 class Export:
     """Carry something of the run away; the step under way is finished first. Answered by Exported or Failed.
 
@@ -284,6 +292,7 @@ Command = (
     | Speed
     | Budget
     | Save
+    | Remember
     | Export
     | GoBack
     | Quit

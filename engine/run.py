@@ -105,6 +105,8 @@ class Run:
         self._flushed_at = 0.0
         self.recent: deque[Series] = deque(maxlen=RECENT)
         self.snapshots: Reel[checkpoint.Snapshot] = Reel(memory)
+        self.looked = time.perf_counter()  # when somebody last looked at it, or looked away
+        self.rests_until = 0.0  # while others train that are looked at
         self._trusted = 0  # the step of the latest snapshot after which metrics were still finite
         self._keep(checkpoint.take(self.lab, values_of(hp), self.rng))
         self._snapshot_at = time.perf_counter() + SNAPSHOT_INTERVAL

@@ -51,6 +51,7 @@ from engine.messages import (
     Poke,
     Quit,
     Reading,
+    Remember,
     Revert,
     RunSpec,
     Save,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from engine.run import Run
 
 TURN = 0.006  # seconds of training between two looks at the queue
+BACKGROUND = 0.25  # of the time goes to all runs that nobody looks at, while one that is looked at trains
 STATUS_INTERVAL = 0.1
 READING_INTERVAL = 0.1
 END_PATIENCE = 2.0  # seconds that a lab's code has at the end until it is interrupted
@@ -90,6 +92,7 @@ class Session:
         self._runs: dict[int, Run] = {}
         self._tied: list[lockstep.Lockstep] = []  # the runs that advance together
         self._limits: Any = {"threads": threads, "memory": memory}
+        self.remembered = 0  # bytes that the snapshots of all runs take
         self.devices: dict[str, str] = {}  # once torch is loaded: what this machine computes on, the fastest first
         self.why_dead = ""  # a sentence, once the thread has ended by itself
         self._status_at = 0.0
@@ -177,8 +180,8 @@ class Session:
         self._inbox.put(Quit())
 
     def remember(self, memory: int) -> None:
-        """How many bytes of snapshots each run keeps that is opened from now on."""
-        self._limits = {**self._limits, "memory": memory}
+        """How many bytes the snapshots of all runs together may take."""
+        self._inbox.put(Remember(memory))
 
     @property
     def alive(self) -> bool:
@@ -233,14 +236,30 @@ class Session:
         if not self._inbox.empty():
             return 0.0
         now, idle = time.perf_counter(), self._idle()
-        waits = [self._with(run).wait() for run in self._runs.values() if run.playing]
-        waits += [together.rest(now, idle) for together in self._groups()]
+        groups = self._groups()
+        waits = [self._wait(together, groups) for together in groups if together.playing]
+        waits += [together.rest(now, idle) for together in groups]
         shortest = min(waits, default=math.inf)
         return None if shortest == math.inf else shortest
 
     def _idle(self) -> bool:
         """Whether all that trains is ahead of its pace: the time until the next step belongs to watching."""
-        return all(self._with(run).wait() > 0 for run in self._runs.values() if run.playing)
+        groups = self._groups()
+        return all(self._wait(together, groups) > 0 for together in groups if together.playing)
+
+    def _wait(self, together: lockstep.Lockstep, groups: list[lockstep.Lockstep]) -> float:
+        """Seconds until these runs are to train: at their pace, and where nobody looks at them, in their share of the
+        time."""
+        wait = together.wait()
+        if not together.watched and any(each.watched and each.playing for each in groups):
+            wait = max(wait, together.runs[0].rests_until - time.perf_counter())
+        return wait
+
+    def _rest(self, together: lockstep.Lockstep, groups: list[lockstep.Lockstep], seconds: float) -> None:
+        """Runs that nobody looks at have trained for so long: they share their part of the time equally."""
+        if not together.watched:
+            many = sum(each.playing and not each.watched for each in groups)
+            together.runs[0].rests_until = time.perf_counter() + seconds * (many / BACKGROUND - 1)
 
     def _groups(self) -> list[lockstep.Lockstep]:
         """The runs, those together that advance together."""
@@ -258,8 +277,9 @@ class Session:
         groups.sort(key=lambda together: together.runs[0].number <= self._last)
         for together in groups:
             begun = time.perf_counter()
-            if together.playing and together.wait() <= 0:
+            if together.playing and self._wait(together, groups) <= 0:
                 self._train(together)
+                self._rest(together, groups, time.perf_counter() - begun)
                 self._trained_at, self._last = time.perf_counter(), together.runs[0].number
             self._render(together, max(TURN, time.perf_counter() - begun))
             if not self._inbox.empty():
@@ -355,9 +375,20 @@ class Session:
         at = time.perf_counter()
         if now or at - self._status_at >= STATUS_INTERVAL:
             self._status_at = at
+            self._thin_snapshots()
             status = {number: run.status(at) for number, run in self._runs.items()}
             with self._lock:
                 self._status.update(status)
+
+    def _thin_snapshots(self) -> None:
+        """Keep the snapshots of all runs within their bound: those of the run thin first that was not looked at for
+        longest, those of the runs on screen last."""
+        from engine.tape import fit
+
+        hidden = sorted((run for run in self._runs.values() if not run.watcher.visible), key=lambda run: run.looked)
+        seen = [run.snapshots for run in self._runs.values() if run.watcher.visible]
+        fit([*([run.snapshots] for run in hidden), seen], self._limits["memory"])
+        self.remembered = sum(run.snapshots.bytes for run in self._runs.values())
 
     def _post(self, event: Event) -> None:
         with self._lock:
@@ -373,6 +404,10 @@ class Session:
                     self._open(command)
                 elif isinstance(command, Branch):
                     self._branch(command)
+                elif isinstance(command, Remember):
+                    self._limits["memory"] = command.memory
+                    for each in self._runs.values():
+                        each.snapshots.capacity = command.memory
                 elif run is not None:  # a run closed meanwhile: what is said to it is void
                     self._say(command, run)
         except BaseException as error:
@@ -497,6 +532,7 @@ class Session:
                 self._post_all(run.revert(command))
             case Look(views=views, drawn=drawn):
                 run.watcher.look(views, dict(drawn))
+                run.looked = time.perf_counter()
             case Speed(steps_per_second=speed):
                 for each_run in together.runs:
                     each_run.set_speed(speed)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from engine.messages import Frame
 
 T = TypeVar("T")
 
+RESERVES = 4  # the reserves of all recordings that share a capacity take one part of so many of it
 THINNED = 0.2  # the share of the items that one thinning drops: seldom enough to cost nothing
 
 
@@ -46,8 +47,8 @@ class Reel(Generic[T]):
         self._sizes.append(size)
         self._items.append(item)
         self.bytes += size
-        while self.bytes > self.capacity and len(self._steps) > 2:
-            self._thin()
+        while self.bytes > self.capacity and self.thin():
+            pass
 
     def at(self, step: int) -> T | None:
         """The item of the latest step not after `step`; before the first there is none."""
@@ -64,7 +65,10 @@ class Reel(Generic[T]):
         self.bytes -= sum(self._sizes[place:])
         del self._steps[place:], self._sizes[place:], self._items[place:]
 
-    def _thin(self) -> None:
+    def thin(self) -> bool:
+        """Drop a part of the items, never the first or the last; False where there are no others."""
+        if len(self._steps) <= 2:
+            return False
         steps = np.array(self._steps, np.float64)
         warped = np.log1p(steps - steps[0]) - np.log1p(steps[-1] - steps)
         gaps = warped[2:] - warped[:-2]  # of item i + 1: how large a hole it would leave
@@ -79,6 +83,7 @@ class Reel(Generic[T]):
         self._sizes = [self._sizes[place] for place in kept]
         self._items = [self._items[place] for place in kept]
         self.bytes = sum(self._sizes)
+        return True
 
 
 class Tape:
@@ -92,14 +97,23 @@ class Tape:
     def bytes(self) -> int:
         return sum(reel.bytes for reel in self._reels.values())
 
+    def resize(self, capacity: int) -> None:
+        """Another capacity, for what is recorded from now on."""
+        self.capacity = capacity
+        for reel in self._reels.values():
+            reel.capacity = capacity // len(self._reels)
+
+    def thin(self) -> bool:
+        """Drop a part of the frames of the view that takes most; False where each has only its first and last."""
+        return any(reel.thin() for reel in sorted(self._reels.values(), key=lambda reel: -reel.bytes))
+
     def record(self, frame: Frame) -> None:
         """Keep a frame of a view, between two steps: a phase within one is not a place to come back to."""
         if frame.phase:
             return
         if frame.view not in self._reels:
             self._reels[frame.view] = Reel(self.capacity)
-            for reel in self._reels.values():
-                reel.capacity = self.capacity // len(self._reels)
+            self.resize(self.capacity)
         self._reels[frame.view].add(frame.step, frame, size_of(frame.payload))
 
     def at(self, view: str, step: int) -> Frame | None:
@@ -120,6 +134,32 @@ class Tape:
         """Forget what came after `step`: the run went back there."""
         for reel in self._reels.values():
             reel.cut(step)
+
+
+class Recording(Protocol):
+    """What `fit` can make smaller."""
+
+    @property
+    def bytes(self) -> int: ...
+
+    def thin(self) -> bool: ...
+
+
+def fit(groups: Sequence[Sequence[Recording]], capacity: int) -> None:
+    """Bring the recordings of several runs within one capacity. Those of the first groups thin out first, down to a
+    small reserve for each; within a group the largest does. The first and the last item of a reel always stay."""
+    total = sum(recording.bytes for group in groups for recording in group)
+    count = max(1, sum(map(len, groups)))
+    for reserve in (capacity // (RESERVES * count), 0):
+        for group in groups:
+            able = list(group)
+            while total > capacity and able:
+                largest = max(able, key=lambda recording: recording.bytes)
+                before = largest.bytes
+                if before > reserve and largest.thin():
+                    total += largest.bytes - before
+                else:
+                    able.remove(largest)
 
 
 def size_of(value: Any) -> int:

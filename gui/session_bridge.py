@@ -51,7 +51,7 @@ from engine.messages import (
     WentBack,
 )
 from engine.recorder import MetricHistory
-from engine.tape import Tape
+from engine.tape import Tape, fit
 
 if TYPE_CHECKING:
     from engine.heartbeat import Doing
@@ -65,7 +65,7 @@ ANSWER_SECONDS = 0.3  # how long after a gesture frames are looked for as often 
 LOOK_SECONDS = 0.1
 CLOSING = 4.0  # seconds that closing waits for a lab that does not end; files that are being written get longer
 INTERRUPTED_MS = 2000  # what a lab's code has to end in once it was interrupted
-MEMORY = 512 << 20  # bytes a run may keep for rewinding: half in frames, half in the session's snapshots
+MEMORY = 512 << 20  # bytes that all runs together may keep: half in frames, half in the session's snapshots
 
 Drawn = Callable[[], Mapping[str, float]]
 
@@ -89,6 +89,7 @@ class _Run:
     views: tuple[str, ...] = ()
     drawn: Drawn | None = None
     looked: float = 0.0
+    seen: float = field(default_factory=time.monotonic)  # when it came to the screen, or left it
     said: tuple[str, ...] = field(default=())  # the views of the last Look
     began: int = 0  # the step at which it was opened
     step: int = 0  # the newest step heard of
@@ -195,8 +196,6 @@ class SessionBridge(QObject):
             twins[self.open(replace(spec, hyperparameters=values), marks=its)] = frozenset(differences)
         self.send(Lockstep(run, (run, *twins)))
         self._twins[run] = twins
-        for each in (run, *twins):  # all together remember as much as one does alone
-            self._runs[each].tape = Tape(self._memory // 2 // (1 + len(twins)))
         self._share_budget()
         return tuple(twins)
 
@@ -268,6 +267,7 @@ class SessionBridge(QObject):
         """Say which views are visible; `drawn` is asked what each of them cost to draw since it was last asked."""
         if (state := self._runs.get(run)) is not None:
             state.views = views
+            state.seen = time.monotonic()
             state.drawn = drawn or state.drawn
             self._look(run, state, time.monotonic())
             for twin in self.twins(run):
@@ -290,9 +290,25 @@ class SessionBridge(QObject):
             for run in self._runs:
                 self.send(Budget(run, self._budget / many.get(run, 1)))
 
+    @property
+    def recorded(self) -> int:
+        """How many bytes the frames and snapshots of all runs take."""
+        frames = sum(state.tape.bytes for state in self._runs.values())
+        return frames + (self._session.remembered if self._session is not None else 0)
+
+    def _thin_frames(self) -> None:
+        """Keep the frames of all runs within their half of the memory: those of the run thin first that was not looked
+        at for longest, those of the runs on screen last."""
+        hidden = sorted((state for state in self._runs.values() if not state.views), key=lambda state: state.seen)
+        seen = [state.tape for state in self._runs.values() if state.views]
+        fit([*([state.tape] for state in hidden), seen], self._memory // 2)
+
     def set_memory(self, memory: int) -> None:
-        """How many bytes each run may keep for rewinding that is opened from now on."""
+        """How many bytes all runs together may keep for rewinding. With less, they are thinned at once."""
         self._memory = memory
+        for state in self._runs.values():
+            state.tape.resize(memory // 2)
+        self._thin_frames()
         if self._session is not None:
             self._session.remember(memory // 2)
 
@@ -413,6 +429,8 @@ class SessionBridge(QObject):
                 state.tape.record(frame)
                 state.latest[frame.view] = frame
                 self.frame.emit(frame)
+        if news.frames:
+            self._thin_frames()
         for status in news.status:
             if (state := self._runs.get(status.run)) is not None:
                 state.playing, state.step = status.playing, status.step

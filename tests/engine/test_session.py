@@ -468,3 +468,66 @@ def test_what_is_told_of_a_failure_is_as_the_run_was_then(session: Session) -> N
     session.send(m.Set(1, "broken_step", True))
     session.send(m.StepOnce(1))
     assert reader.event(m.Failed, what="step").spec.hyperparameters["lr"] == 0.5
+
+
+# ------------------------------------------------------------------ several unrelated runs
+
+
+def test_many_runs_stay_within_one_bound_of_snapshots(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine.run, "SNAPSHOT_INTERVAL", 0.0)
+    monkeypatch.setattr(engine.run, "SNAPSHOT_SHARE", 1e9)
+    monkeypatch.setattr(engine.run, "FLUSH_INTERVAL", 0.0)
+    reader = Reader(session)
+    runs = range(1, 6)
+    for run in runs:
+        session.send(m.Open(run, m.RunSpec("tiny", {"width": 64})))
+        reader.event(m.Opened, run=run)
+        session.send(m.Look(run, ("weights",)))
+        for _ in range(60):
+            session.send(m.StepOnce(run))
+        reader.event(m.Paused, run=run, step=60)
+        session.send(m.Look(run, ()))
+    reader.until(lambda: session.remembered > 0 and len(session._runs[5].snapshots) > 40)
+    whole = session.remembered
+    session.remember(whole // 3)
+    reader.until(lambda: 0 < session.remembered <= whole // 3)
+    kept = [session._runs[run].snapshots.steps for run in runs]
+    assert [(steps[0], steps[-1]) for steps in kept] == [(0, 60)] * 5
+    assert len(kept[4]) > 40  # the one looked at last is whole
+    assert len(kept[0]) < 10
+
+
+def test_runs_beside_one_another_are_what_they_are_alone(session: Session, tmp_path: Path) -> None:
+    reader = Reader(session)
+    for run in (1, 2, 3):
+        session.send(m.Open(run, m.RunSpec("tiny", seed=run)))
+        reader.event(m.Opened, run=run)
+    session.send(m.Look(2, ("weights", "slow")))  # the others are in the background
+    for run in (1, 2, 3):
+        session.send(m.Play(run))
+    reader.until(lambda: all(session._runs[run].lab.step_count > 100 for run in (1, 2, 3)))
+    for run in (1, 2, 3):
+        session.send(m.Pause(run))
+    states = [saved_state(session, reader, run, tmp_path / f"{run}.deepscope") for run in (1, 2, 3)]
+    for run, (step, snapshot) in zip((1, 2, 3), states, strict=True):
+        alone = take(reference(step, seed=run), {}, (torch.get_rng_state(), None))
+        assert same(snapshot.state, alone.state)
+
+
+def test_the_run_on_screen_keeps_most_of_the_time(session: Session) -> None:
+    reader = Reader(session)
+    for run in (1, 2, 3):
+        session.send(m.Open(run, m.RunSpec("tiny", seed=run)))
+        reader.event(m.Opened, run=run)
+    session.send(m.Look(2, ("weights",)))
+    for run in (1, 2, 3):
+        session.send(m.Play(run))
+    counts = {run: session._runs[run].lab for run in (1, 2, 3)}
+    reader.until(lambda: counts[2].step_count > 1000, seconds=60)
+    first, shown, last = (counts[run].step_count for run in (1, 2, 3))
+    assert shown > 1.5 * (first + last)
+    assert min(first, last) > 0.4 * max(first, last)
+    session.send(m.Pause(2))
+    reader.event(m.Paused, run=2)
+    before = counts[1].step_count
+    reader.until(lambda: counts[1].step_count > before + 200)  # the others go on

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.messages import Frame
 from engine.payloads import HeatmapData
-from engine.tape import Reel, Tape, size_of
+from engine.tape import Reel, Tape, fit, size_of
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=200), st.integers(100, 5000), st.integers(0, 12_000))
@@ -62,3 +62,32 @@ def test_a_tape_gives_back_what_each_view_showed() -> None:
 def test_sizes_count_the_arrays() -> None:
     assert size_of(HeatmapData(np.zeros((1, 100, 100), np.float32))) >= 40_000
     assert size_of({"a": [np.zeros(10), "word"]}) >= 80
+
+
+def filled(count: int) -> Reel[int]:
+    reel: Reel[int] = Reel(1 << 30)
+    for step in range(count):
+        reel.add(step, step, 100)
+    return reel
+
+
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=8), st.integers(0, 60_000))
+def test_reels_that_share_a_capacity_fit_into_it_and_keep_their_ends(counts: list[int], capacity: int) -> None:
+    reels = [filled(count) for count in counts]
+    fit([[reel] for reel in reels], capacity)
+    total = sum(reel.bytes for reel in reels)
+    assert total <= capacity or all(len(reel) <= 2 for reel in reels)
+    for reel, count in zip(reels, counts, strict=True):
+        if count:
+            assert (reel.steps[0], reel.steps[-1]) == (0, count - 1)
+
+
+def test_the_first_group_thins_first_and_keeps_a_reserve() -> None:
+    old, newer, one, two = filled(200), filled(200), filled(200), filled(100)
+    fit([[old], [newer], [one, two]], 55_000)
+    assert [len(reel) for reel in (newer, one, two)] == [200, 200, 100]
+    assert 30 < len(old) <= 50
+    fit([[old], [newer], [one, two]], 20_000)
+    assert abs(len(one) - len(two)) < 25  # of those on screen the largest gives way
+    assert 100 * sum(map(len, (old, newer, one, two))) <= 20_000
+    assert len(old) >= 8  # a sixteenth of it is nobody else's

@@ -29,7 +29,7 @@ from engine.messages import (
     RunSpec,
     WentBack,
 )
-from engine.payloads import TableData
+from engine.payloads import HeatmapData, TableData
 from gui.session_bridge import SessionBridge
 
 
@@ -43,7 +43,7 @@ class ScriptedSession:
         self.alive = True
         self.why_dead = ""
         self.quits = 0
-        self.memory = 0
+        self.memory = self.remembered = 0
         self.devices = {"cpu": "CPU: 2 cores"}
 
     def send(self, command: Command) -> None:
@@ -205,7 +205,40 @@ def test_memory_for_rewinding_is_shared_by_frames_and_snapshots(bridge: SessionB
     bridge.set_memory(64 << 20)
     second, third = bridge.open(RunSpec("some")), bridge.branch(first, 0, {})
     assert session_of(bridge).memory == 32 << 20
-    assert [bridge.tape(run).capacity >> 20 for run in (first, second, third)] == [256, 32, 32]
+    assert [bridge.tape(run).capacity >> 20 for run in (first, second, third)] == [32, 32, 32]
+
+
+def frame_of(run: int, view: str, step: int) -> Frame:
+    return Frame(run, view, step, "", HeatmapData(np.zeros((1, 64, 64), np.float32)), 0.0)
+
+
+def test_one_bound_holds_for_all_runs_and_the_oldest_thin_first(bridge: SessionBridge, qtbot: QtBot) -> None:
+    bridge.set_memory(16 << 20)  # half of it for frames, of 16 kB each: 512 of them
+    runs = [bridge.open(RunSpec("some")) for _ in range(6)]
+    for run in runs:
+        bridge.watch(run, ("a", "b"))
+        for start in range(0, 120, 40):
+            frames = tuple(frame_of(run, view, step) for step in range(start, start + 40) for view in "ab")
+            session_of(bridge).next = News((), (), frames)
+            with qtbot.waitSignal(bridge.polled):
+                pass
+            assert bridge.recorded <= 8 << 20
+        bridge.watch(run, ())
+    counts = [len(bridge.tape(run).steps("ab")) for run in runs]
+    assert counts[-1] == 120  # the newest has its whole timeline
+    assert counts[0] < 20
+    assert counts == sorted(counts)
+    for run in runs:
+        assert bridge.tape(run).span() == (0, 119)  # the first and the last frame of each
+    session_of(bridge).remembered = 1000
+    bridge.set_memory(2 << 20)
+    assert bridge.recorded <= (1 << 20) + 1000  # at once
+    assert all(bridge.tape(run).span() == (0, 119) for run in runs)
+    bridge.watch(runs[0], ("a", "b"))  # it is looked at again, and gets the room of the others
+    session_of(bridge).next = News((), (), tuple(frame_of(runs[0], "a", step) for step in range(120, 160)))
+    with qtbot.waitSignal(bridge.polled):
+        pass
+    assert len(bridge.tape(runs[0]).steps("a")) > 24
 
 
 def test_a_session_that_ends_by_itself_is_reported(bridge: SessionBridge, qtbot: QtBot) -> None:

@@ -150,9 +150,7 @@ def test_what_is_in_a_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert mnist.title in said
 
 
-def test_the_memory_chosen_holds_for_runs_opened_from_then_on(
-    open_window: Callable[..., MainWindow], qtbot: QtBot
-) -> None:
+def test_the_memory_chosen_acts_at_once_on_all_runs(open_window: Callable[..., MainWindow], qtbot: QtBot) -> None:
     window = open_window("dense_network", values=SMALL)
     bench, bridge = bench_of(window), window.bridge
     assert bridge is not None
@@ -161,7 +159,8 @@ def test_the_memory_chosen_holds_for_runs_opened_from_then_on(
     assert former is not None
     assert session._runs[former].snapshots.capacity == bridge.tape(former).capacity == 256 << 20
     window.settings.memory = 128
-    assert session._runs[former].snapshots.capacity == 256 << 20
+    qtbot.waitUntil(lambda: session._runs[former].snapshots.capacity == 64 << 20, timeout=PATIENCE)
+    assert bridge.tape(former).capacity == 64 << 20
     bench.restart()
     qtbot.waitUntil(lambda: bench.run != former and bench.ready, timeout=PATIENCE)
     run = bench.run
