@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from engine.interruption import Interrupted
+from engine.own_labs import is_own
 
 OURS = ("save", "export", "load")  # no lab's code: it ends by itself, and must not be cut short
 BUILDING = ("open", "resume", "branch")
@@ -71,7 +72,10 @@ class Heartbeat:
         if doing is None or doing.ours:
             return None
         slow = doing.what in BUILDING or wanted < doing.since
-        allowed = (UNASKED if slow else AWAITED) + 2 * self._longest.get((doing.lab, doing.what), 0.0)
+        allowed = UNASKED if slow else AWAITED
+        if not is_own(doing.lab):  # those that come along do end: the machine is slow
+            allowed *= 3
+        allowed += 2 * self._longest.get((doing.lab, doing.what), 0.0)
         return doing if time.monotonic() - max(doing.since, self._beaten) > allowed else None
 
     def interrupt(self, doing: Doing) -> bool:

@@ -49,7 +49,7 @@ class Autosave(QObject):
         """Write the run, unless the file holds it already. The worker does it between two steps."""
         run = self._runs.run
         learned = self._runs.bridge.learned(run) if run is not None else None
-        if run is None or learned is None:
+        if run is None or learned is None or self._runs.bridge.lost(run):
             return  # nothing was learned: nothing to lose
         if (run, *learned) == self._written:
             return

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, QTimer, Signal
 
 LOOK_MS = 50
+END_SECONDS = 2.0
 
 
 class Work(QObject):
@@ -42,11 +43,12 @@ class Work(QObject):
         self._stop.set()
 
     def end(self) -> None:
-        """Stop, and wait until it has: nothing follows any more."""
+        """Stop, and wait until it has: nothing follows any more. What does not stop, a file on a network that is gone
+        say, is left behind: it must not hold the closing of the window."""
         self._stop.set()
         self._timer.stop()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(END_SECONDS)
 
     # ------------------------------------------------------------------ for the work, on its thread
 

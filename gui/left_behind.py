@@ -67,12 +67,17 @@ def left_behind(folder: Path) -> tuple[Left, ...]:
                 path.unlink()
             elif (lab_id := _orphan(path.stem)) and (step := _readable(path)) is not None:
                 found.append(Left(path, lab_id, step, saved))
+    sweep(folder)
+    return tuple(sorted(found, key=lambda left: left.saved, reverse=True))
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that are gone were writing when they ended, and what nobody has written to for a day."""
     for path in folder.glob(".*.part") if folder.is_dir() else ():
         with contextlib.suppress(OSError):
             name = _PART.fullmatch(path.name)
             if (name is not None and _orphan(name["stem"])) or time.time() - path.stat().st_mtime > 86_400:
                 path.unlink()
-    return tuple(sorted(found, key=lambda left: left.saved, reverse=True))
 
 
 def _orphan(stem: str) -> str:
@@ -125,9 +130,14 @@ class Offer(QObject):
 
     def look(self) -> None:
         """Look on another thread; the offer follows where there is something."""
-        folder = self._settings.autosave_folder
+        folder, kept_folder = self._settings.autosave_folder, self._settings.kept_folder
+
+        def look(_: Work) -> tuple[Left, ...]:
+            sweep(kept_folder)
+            return left_behind(folder)
+
         if folder.is_dir():
-            self._work = Work(lambda _: left_behind(folder), self)
+            self._work = Work(look, self)
             self._work.finished.connect(self._offer)
             self._work.over.connect(self._looked)
             self._work.start()
@@ -147,7 +157,7 @@ class Offer(QObject):
             return
         when = QDateTime.fromSecsSinceEpoch(int(known[0][0].saved)).toString("d MMMM, HH:mm")
         titles = list(dict.fromkeys(title for _, title in known))
-        several = len(known) > 1
+        several = len(titles) > 1
         told = f"{_listed(titles)} {'were' if several else 'was'} open when Deepscope last ended ({when}); what "
         told += f"{'they' if several else 'it'} had learned is kept."
         lefts = [left for left, _ in known]

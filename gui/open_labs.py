@@ -87,7 +87,7 @@ class OpenLabs(QObject):
 
     def close(self, bench: Workbench) -> None:
         """Close a lab; what it has learned is kept first, where it lies in no file."""
-        if not bench.unsaved or not bench.bridge.alive:
+        if not bench.unsaved or not bench.bridge.alive or bench.bridge.lost(bench.run):
             self._remove(bench, None)
         elif bench not in self._keeping:
             self._keep(bench)

@@ -46,6 +46,7 @@ from engine.messages import (
     Revert,
     RunSpec,
     Set,
+    Speed,
     StepOnce,
     Together,
     WentBack,
@@ -94,6 +95,7 @@ class _Run:
     began: int = 0  # the step at which it was opened
     step: int = 0  # the newest step heard of
     changes: int = 0  # commands that let it learn or change it
+    lost: bool = False  # with an engine that was ended
     marks: list[Mark] = field(default_factory=list)  # what changed it
 
 
@@ -134,6 +136,7 @@ class SessionBridge(QObject):
         self._session: Session | None = None
         self.devices: dict[str, str] = {}  # "cuda" -> "CUDA: NVIDIA H100", the fastest first; {} until `loaded`
         self._over = False
+        self._dead = False  # the session's thread ended by itself: only opening a lab tries anew
         self._runs: dict[int, _Run] = {}
         self._twins: dict[int, dict[int, frozenset[str]]] = {}  # a run's twins, and in what each differs
         self._last_run = 0
@@ -151,6 +154,7 @@ class SessionBridge(QObject):
     def warm_up(self) -> None:
         """Begin to load torch on the session's thread; call it once the first window is painted."""
         if self._session is None and not self._over:
+            self._dead = False
             self._session = self._make_session(self._threads)
             self._session.remember(self._memory // 2)
             self._wake()
@@ -256,9 +260,15 @@ class SessionBridge(QObject):
                 name = command.name if isinstance(command, Set) else ""
                 theirs = tuple(replace(command, run=twin) for twin, apart in twins.items() if name not in apart)
                 command = Together(command.run, (command, *theirs))
-        if (state := self._runs.get(command.run)) is not None and _teaches(command):
+        state = self._runs.get(command.run)
+        if state is not None and state.lost:
+            if not isinstance(command, Close | Look | Budget | Speed):
+                QTimer.singleShot(0, self, lambda: self._tell_lost(command.run))
+            return
+        if state is not None and _teaches(command):
             state.changes += 1
-        self.warm_up()
+        if not self._dead or isinstance(command, Open):
+            self.warm_up()
         if self._session is not None:
             self._session.send(command)
             self._wake()
@@ -346,7 +356,15 @@ class SessionBridge(QObject):
             self._was_stuck = False
             self.stuck.emit(None)
         for run, state in list(self._runs.items()):
-            state.playing, state.built = False, True
+            state.playing, state.built, state.lost = False, True, True
+            self._tell_lost(run)
+
+    def lost(self, run: int | None) -> bool:
+        """Whether a run went with an engine that was ended: only what was recorded of it is left."""
+        return (state := self._runs.get(run or 0)) is not None and state.lost
+
+    def _tell_lost(self, run: int) -> None:
+        if (state := self._runs.get(run)) is not None:
             summary = "The engine was ended, and this network with it."
             self.happened.emit(Failed(run, "engine", summary, "", state.step, state.spec, expected=True))
 
@@ -469,7 +487,7 @@ class SessionBridge(QObject):
 
     def _session_died(self) -> None:
         """The thread ended by itself: torch cannot be imported, most likely. Nothing can run any more."""
-        session, self._session = self._session, None
+        session, self._session, self._dead = self._session, None, True
         summary = (session.why_dead if session else "") or "The engine stopped; the terminal shows why."
         for run, state in list(self._runs.items()):
             state.playing = False

@@ -13,7 +13,7 @@ from helpers import WindowOpener as Opener
 from hostile_lab import write_lab
 from pytestqt.qtbot import QtBot
 
-from engine import heartbeat
+from engine import checkpoint, heartbeat
 from gui import session_bridge
 
 
@@ -82,6 +82,9 @@ def test_what_cannot_be_interrupted_gets_a_new_engine(
         qtbot.waitUntil(lambda: "engine was ended" in bench.trouble, timeout=PATIENCE)
         assert "its autosave of step 3 is kept" in bench.trouble
         assert not window.stuck_notice.isVisible()
+        bench.banner.dismiss()
+        bench.toggle_play()  # there is nothing left to play
+        qtbot.waitUntil(lambda: "engine was ended" in bench.trouble, timeout=PATIENCE)
         lost = bench.run
         bench.banner.buttons()["Go on from step 3"].click()
         qtbot.waitUntil(lambda: bench.run != lost and bench.ready, timeout=PATIENCE)
@@ -94,4 +97,32 @@ def test_what_cannot_be_interrupted_gets_a_new_engine(
         learn(other, qtbot, 5)
     finally:
         gate.set()
+    assert checkpoint.load(bench.autosave.path)[1].step >= 3
     qtbot.waitUntil(lambda: sum(t.name == "deepscope-session" for t in threading.enumerate()) == 1, timeout=PATIENCE)
+
+
+def test_a_lab_that_was_lost_can_be_closed_and_its_autosave_stays(
+    folder: Path, open_window: Opener, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_bridge, "INTERRUPTED_MS", 100)
+    gate = threading.Event()
+    monkeypatch.setattr(time, "hold_on", gate.wait, raising=False)
+    write_lab(folder, "odd", "step", "time.hold_on()", after=2)
+    window = open_window("mine.odd")
+    bench = bench_of(window)
+    bench.step_once()
+    qtbot.waitUntil(lambda: newest(bench) == 1, timeout=PATIENCE)
+    bench.autosave.save()
+    qtbot.waitUntil(bench.autosave.path.exists, timeout=PATIENCE)
+    bench.toggle_play()
+    try:
+        qtbot.waitUntil(window.stuck_notice.isVisible, timeout=PATIENCE)
+        window.stuck_notice._do.click()
+        qtbot.waitUntil(lambda: "engine was ended" in bench.trouble, timeout=PATIENCE)
+        path = bench.autosave.path
+        window.labs.close(bench)
+        assert window.labs.benches == []
+        assert path.exists()
+    finally:
+        gate.set()
+    qtbot.waitUntil(lambda: sum(t.name == "deepscope-session" for t in threading.enumerate()) <= 1, timeout=PATIENCE)
