@@ -1,7 +1,8 @@
 """Checkpoints: all that is needed to go on with a run as if it had never stopped.
 
-In memory a Snapshot; on disk a ``.deepscope`` file: a zip of two uncompressed members, ``session.json`` and
-``tensors.safetensors``. Nothing is pickled, and nothing in a file is executed.
+In memory a Snapshot; on disk a ``.deepscope`` file: a zip of uncompressed members, ``session.json`` and
+``tensors.safetensors``, and two more where it keeps a timeline (engine.session_recording). Nothing is pickled, and
+nothing in a file is executed.
 """
 
 from __future__ import annotations
@@ -19,16 +20,18 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from engine.bounded import LARGEST_JSON, MOST_STEPS, check_json, parse_json, regular
 from engine.files import writing
 from engine.forms import CheckpointError as CheckpointError
-from engine.messages import Mark, RunSpec, Series
+from engine.messages import Lesson, Mark, RunSpec, Series
 
 if TYPE_CHECKING:
     import torch
 
     from engine.lab import Lab
+    from engine.session_recording import Recording
 
-VERSION = 3  # 1 kept no marks, 2 not how the window was arranged
+VERSION = 4  # 1 kept no marks, 2 not how the window was arranged, 3 no timeline, earlier runs and bookmarks
 SUFFIX = ".deepscope"
 MEMBERS = ("session.json", "tensors.safetensors")
+OPTIONAL = (TIMELINE, SNAPSHOTS) = ("timeline.bin", "snapshots.safetensors")
 LARGEST_INDEX = 16 << 20  # bytes that list the tensors of a file
 PIECE = 1 << 20
 
@@ -49,6 +52,7 @@ class Snapshot:
     marks: int = 0  # how many changes of the experiment came before it: some may have come at the same step, later
     history: tuple[Mark, ...] = ()  # those changes, where it comes from a file or goes into one
     window: Mapping[str, str] = field(default_factory=dict)  # how it was arranged, likewise
+    lesson: Lesson = field(default_factory=Lesson)  # bookmarks and earlier runs, likewise
 
 
 class Header(BaseModel):
@@ -69,6 +73,9 @@ class Header(BaseModel):
     metrics: Any
     marks: list[Any] = Field(max_length=200_000)
     window: dict[Name, Words] = Field(max_length=100)
+    bookmarks: list[Any] = Field(max_length=10_000)
+    earlier: list[Any] = Field(max_length=100)
+    snapshots: list[Any] = Field(max_length=10_000)
 
     def spec(self) -> RunSpec:
         return RunSpec(self.lab, self.hyperparameters, self.dataset, self.seed, self.device)
@@ -187,7 +194,7 @@ def _bits(tensor: torch.Tensor) -> torch.Tensor:
 # --------------------------------------------------------------------------------------------- on disk
 
 
-def _flatten(value: Any, tensors: dict[str, Any]) -> Any:
+def flatten(value: Any, tensors: dict[str, Any]) -> Any:
     """JSON for a tree; its tensors go into `tensors` and leave their names behind. Dicts become lists of pairs, as
     their keys may be numbers (an optimiser's)."""
     import torch
@@ -197,22 +204,23 @@ def _flatten(value: Any, tensors: dict[str, Any]) -> Any:
         tensors[name] = value.detach().cpu().contiguous().clone()
         return {"tensor": name}
     if isinstance(value, Mapping):
-        return {"dict": [[key, _flatten(item, tensors)] for key, item in value.items()]}
+        return {"dict": [[key, flatten(item, tensors)] for key, item in value.items()]}
     if isinstance(value, list | tuple):
         kind = "tuple" if isinstance(value, tuple) else "list"
-        return {kind: [_flatten(item, tensors) for item in value]}
+        return {kind: [flatten(item, tensors) for item in value]}
     return value
 
 
-def _unflatten(value: Any, tensors: Mapping[str, Any]) -> Any:
+def unflatten(value: Any, tensors: Mapping[str, Any]) -> Any:
+    """The tree that `flatten` took apart. Raises ValueError, KeyError or TypeError where it is none."""
     if isinstance(value, dict):
         ((kind, inner),) = value.items()
         if kind == "tensor":
             return tensors[inner]
         if kind == "dict":
-            return {key: _unflatten(item, tensors) for key, item in inner}
+            return {key: unflatten(item, tensors) for key, item in inner}
         if kind in ("list", "tuple"):
-            items = [_unflatten(item, tensors) for item in inner]
+            items = [unflatten(item, tensors) for item in inner]
             return tuple(items) if kind == "tuple" else items
         raise ValueError(f"unknown kind {kind!r}")
     if value is None or isinstance(value, bool | int | float | str):
@@ -220,15 +228,24 @@ def _unflatten(value: Any, tensors: Mapping[str, Any]) -> Any:
     raise ValueError("malformed state")
 
 
-def save(path: Path, spec: RunSpec, snapshot: Snapshot, metrics: Series | None = None) -> None:
+def save(
+    path: Path,
+    spec: RunSpec,
+    snapshot: Snapshot,
+    metrics: Series | None = None,
+    recording: Recording | None = None,
+) -> None:
     """Write a checkpoint. Raises OSError (disk full, no such folder): a former file of that name is then untouched."""
     import torch
     from safetensors.torch import save as to_bytes
 
+    from engine import session_recording
     from engine.marks import encode
 
+    recording = recording or session_recording.Recording(snapshot.lesson)
     curves = {name: [torch.tensor(column) for column in columns] for name, columns in (metrics or {}).items()}
     tensors: dict[str, Any] = {}
+    earlier_states: dict[str, Any] = {}
     header = Header(
         format="deepscope",
         version=VERSION,
@@ -238,11 +255,12 @@ def save(path: Path, spec: RunSpec, snapshot: Snapshot, metrics: Series | None =
         seed=spec.seed,
         device=spec.device,
         step=snapshot.step,
-        state=_flatten(snapshot.state, tensors),
-        rng=_flatten(snapshot.rng, tensors),
-        metrics=_flatten(curves, tensors),
+        state=flatten(snapshot.state, tensors),
+        rng=flatten(snapshot.rng, tensors),
+        metrics=flatten(curves, tensors),
         marks=[encode(mark) for mark in snapshot.history],
         window=dict(snapshot.window),
+        **session_recording.describe(recording, tensors, earlier_states),
     )
     told = json.dumps(header.model_dump(), separators=(",", ":")).encode()
     try:
@@ -252,16 +270,18 @@ def save(path: Path, spec: RunSpec, snapshot: Snapshot, metrics: Series | None =
     with writing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(MEMBERS[0], told)
         archive.writestr(MEMBERS[1], to_bytes(tensors))
+        session_recording.write(archive, recording, earlier_states)
 
 
 @contextlib.contextmanager
-def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """The zip, once its list of members is what `save` writes. Raises CheckpointError for anything else."""
     try:
         size = regular(path).st_size
         with zipfile.ZipFile(path) as archive:
             entries = {entry.filename: entry for entry in archive.infolist()}
-            if sorted(entries) != sorted(MEMBERS) or len(archive.infolist()) != len(MEMBERS):
+            known = set(MEMBERS) <= entries.keys() <= {*MEMBERS, *OPTIONAL}
+            if not known or len(archive.infolist()) != len(entries):
                 raise CheckpointError(f"{path.name} is not a Deepscope file: it holds {sorted(entries)[:5]}")
             for entry in entries.values():
                 # stored members cannot be larger than the file: no bomb gets further than this
@@ -284,10 +304,13 @@ def _migrated(raw: Any) -> Any:
         raw = {**raw, "version": 2, "marks": []}
     if isinstance(raw, dict) and raw.get("version") == 2:
         raw = {**raw, "version": 3, "window": {}}
+    if isinstance(raw, dict) and raw.get("version") == 3:
+        raw = {**raw, "version": 4, "bookmarks": [], "earlier": [], "snapshots": []}
     return raw
 
 
-def _header(path: Path, data: bytes) -> Header:
+def header_of(path: Path, data: bytes) -> Header:
+    """What ``session.json`` says. Raises CheckpointError."""
     try:
         raw = parse_json(data)
         version = raw.get("version") if isinstance(raw, dict) else None
@@ -309,14 +332,15 @@ def _header(path: Path, data: bytes) -> Header:
 
 
 def read_spec(path: Path) -> RunSpec:
-    """Which run a file holds, without torch. The tensors are read too, a piece at a time, for their checksum: a damaged
+    """Which run a file holds, without torch. The rest is read too, a piece at a time, for their checksum: a damaged
     file is to be told now, rather than once another lab was closed for it. That takes a second for a gigabyte, so the
     window asks on another thread. Raises CheckpointError."""
-    with _archive(path) as archive:
-        header = _header(path, archive.read(MEMBERS[0]))
-        with archive.open(MEMBERS[1]) as tensors:
-            while tensors.read(PIECE):
-                pass
+    with opened(path) as archive:
+        header = header_of(path, archive.read(MEMBERS[0]))
+        for name in archive.namelist():
+            with archive.open(name) as member:
+                while member.read(PIECE):
+                    pass
     return header.spec()
 
 
@@ -335,20 +359,21 @@ def _series(columns: list[torch.Tensor], last: int) -> Any:
     return steps[known].numpy(), values[known].double().numpy()
 
 
-def _metrics(told: Any, last: int) -> dict[str, Any]:
+def metrics_of(told: Any, last: int) -> dict[str, Any]:
+    """Curves by name. Raises ValueError or TypeError where they are none."""
     if len(told) > 1000 or any(not isinstance(name, str) or len(name) > 200 for name in told):
         raise ValueError("a metric has a name of at most 200 characters, and there are at most 1,000")
     return {name: _series(columns, last) for name, columns in told.items()}
 
 
-def _packed_tensors(path: Path, archive: zipfile.ZipFile) -> bytes:
+def packed_tensors(path: Path, archive: zipfile.ZipFile, member: str = MEMBERS[1]) -> bytes:
     """The tensors as they lie in the file, if they fit into the memory and their list is not absurd."""
     import psutil
 
-    size, free = archive.getinfo(MEMBERS[1]).file_size, psutil.virtual_memory().available
+    size, free = archive.getinfo(member).file_size, psutil.virtual_memory().available
     if size > free / 2:
         raise CheckpointError(f"{path.name} holds {size / 1e9:.1f} GB, but only {free / 1e9:.1f} GB of memory are free")
-    packed = archive.read(MEMBERS[1])
+    packed = archive.read(member)
     if int.from_bytes(packed[:8], "little") > LARGEST_INDEX:
         raise CheckpointError(f"{path.name} is damaged: the list of its tensors is too large")
     return packed
@@ -358,19 +383,20 @@ def load(path: Path) -> tuple[RunSpec, Snapshot, Series]:
     """Read a checkpoint: its run, its state and the curves kept with it. Raises CheckpointError."""
     from safetensors.torch import load as from_bytes
 
+    from engine import session_recording
     from engine.marks import decode
 
-    with _archive(path) as archive:
-        header = _header(path, archive.read(MEMBERS[0]))
-        packed = _packed_tensors(path, archive)
+    with opened(path) as archive:
+        header = header_of(path, archive.read(MEMBERS[0]))
+        packed = packed_tensors(path, archive)
     try:
         tensors = from_bytes(packed)
-        state = _unflatten(header.state, tensors)
-        cpu, accelerator = _unflatten(header.rng, tensors)
-        metrics = _metrics(_unflatten(header.metrics, tensors), header.step)
+        state = unflatten(header.state, tensors)
+        cpu, accelerator = unflatten(header.rng, tensors)
+        metrics = metrics_of(unflatten(header.metrics, tensors), header.step)
         marks = tuple(decode(told) for told in header.marks)
-        rng = cpu, accelerator
-        snapshot = Snapshot(header.step, header.hyperparameters, dict(state), rng, len(marks), marks, header.window)
+        rng, window, lesson = (cpu, accelerator), header.window, session_recording.lesson_of(header, tensors)
+        snapshot = Snapshot(header.step, header.hyperparameters, dict(state), rng, len(marks), marks, window, lesson)
     except Exception as error:  # whatever a forged file provokes: nothing has been touched yet
         raise CheckpointError(f"{path.name} is damaged: its state cannot be understood ({error!s:.200})") from error
     return header.spec(), snapshot, metrics

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ import numpy.typing as npt
 from engine.hyperparameters import Hyperparameter, Value
 from engine.payloads import Gesture, LayerData, Payload
 from engine.views import Description
+
+if TYPE_CHECKING:
+    from engine.tape import Tape
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,30 @@ class Bookmark:
 
     step: int
     name: str
+
+
+@dataclass(frozen=True)
+class FormerRun:
+    """A run that another one replaced, with its curves."""
+
+    number: int
+    spec: RunSpec
+    curves: Series
+    changes: int  # how often it was changed on the way
+    ended: float  # seconds since the epoch
+    branched: int | None = None  # the step at which a branch left it
+    pinned: int | None = None  # how it is drawn beside the present run
+    by_branch: bool = False  # a branch pinned it, not the viewer
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the window knows of a run beside its state: it goes into a session file, and comes back out of one."""
+
+    bookmarks: tuple[Bookmark, ...] = ()
+    earlier: tuple[FormerRun, ...] = ()
+    frames: tuple[tuple[Frame, int], ...] = ()  # to be saved, with their sizes; by rising steps in each view
+    room: int = 0  # bytes of frames and snapshots that the file may keep
 
 
 @dataclass(frozen=True)
@@ -232,13 +259,14 @@ class Save:
 
     `metrics` are the curves so far, which whoever shows them holds: they are kept in the file, with what was measured
     since they were looked at, and come back as a MetricBatch when it is opened. `window` is how it is arranged, and
-    comes back with Opened.
+    comes back with Opened, as does the `lesson`.
     """
 
     run: int
     path: Path
     metrics: Series = field(default_factory=dict)
     window: Mapping[str, str] = field(default_factory=dict)
+    lesson: Lesson = Lesson()
 
 
 @dataclass(frozen=True)
@@ -310,6 +338,8 @@ class Opened:
     facts: Mapping[str, str]
     marks: tuple[Mark, ...] = ()  # what changed the experiment before that step: it goes on from a file, or branched
     window: Mapping[str, str] = field(default_factory=dict)  # how it was arranged when that file was saved
+    lesson: Lesson = Lesson()  # what that file keeps beside the state; its frames are on the tape
+    tape: Tape | None = None  # the frames that were recorded before that file was saved
 
 
 @dataclass(frozen=True)
@@ -508,6 +538,8 @@ class Status:
     watching: float  # share of the worker's time spent rendering views, 0..1
     memory: int  # bytes: on a GPU allocated there, else the process's resident set
     device: str
+    state: int = 0  # bytes that a file takes with the state alone
+    snapshots: int = 0  # bytes of the snapshots to branch from
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from types import GeneratorType
 from typing import Any
@@ -83,6 +83,7 @@ class Run:
         self._spec = dataclasses.replace(spec, dataset=self.lab.dataset)
         self.origin = self.spec  # with the hyperparameters it began with: they and the marks are the whole experiment
         self.resumed: Path | None = None  # or it began where this file stands
+        self.resumed_at = 0  # at this step
         self.rng = rng_state(where)
         self.playing = False
         self.phase = ""
@@ -511,6 +512,25 @@ class Run:
         self.snapshots.cut(-1)
         self.restore(snapshot)
 
+    def remember(self, earlier: Iterable[checkpoint.Snapshot]) -> None:
+        """Keep snapshots of before it began where it did, to branch from."""
+        latest, self.snapshots = self.snapshots.items(), Reel(self.snapshots.capacity)
+        for snapshot in (*earlier, *latest):
+            self._keep(snapshot)
+
+    def descend(self, parent: Run, snapshot: checkpoint.Snapshot) -> None:
+        """It is a branch: how it is repeated follows from its parent."""
+        self.origin, self.resumed, self.inherited = parent.origin, parent.resumed, parent.inherited
+        self.resumed_at = parent.resumed_at
+        if self.resumed is None or snapshot.step >= self.resumed_at:
+            return
+        values = dict(parent.origin.hyperparameters)  # it leaves before the file begins: back to the first ones
+        for mark in reversed(parent.marks[: parent.inherited]):
+            if mark.kind == "set":
+                values[mark.name] = mark.old
+        self.origin = dataclasses.replace(parent.origin, hyperparameters=values)
+        self.resumed, self.resumed_at, self.inherited = None, 0, 0
+
     def restore(self, snapshot: checkpoint.Snapshot) -> None:
         """Stand where the snapshot was taken. Raises CheckpointError where it does not fit."""
         self._leave_step()
@@ -570,6 +590,8 @@ class Run:
             self.watcher.share(now),
             device.memory(self.lab.device),
             device.describe(self.lab.device),
+            self.snapshots.newest_size,
+            self.snapshots.bytes,
         )
 
     def state_event(self) -> Event:

@@ -38,6 +38,7 @@ from engine.messages import (
     Failed,
     Frame,
     GoBack,
+    Lesson,
     Lockstep,
     Log,
     Look,
@@ -436,13 +437,14 @@ class Session:
             self._flush(each, force=not each.playing)
 
     def _open(self, command: Open) -> None:
-        from engine import checkpoint, fitting
+        from engine import checkpoint, fitting, session_recording
         from engine.data import DataMissing
         from engine.data.reading import watched
         from engine.run import Run
 
         curves: Series = {}
         arranged: Mapping[str, str] = {}
+        lesson, reopened = Lesson(), session_recording.Reopened()
         try:
             if command.resume is None:
                 with watched(self._progress(command.run)) as found:
@@ -455,13 +457,25 @@ class Session:
                 fitting.check(run.lab, snapshot)
                 run.begin_at(snapshot)
                 run.origin, run.resumed, run.inherited = run.spec, command.resume, snapshot.marks
-                run.marks, arranged = list(snapshot.history), snapshot.window
+                run.marks, arranged, lesson = list(snapshot.history), snapshot.window, snapshot.lesson
+                run.resumed_at = snapshot.step
+                reopened = session_recording.reopen(
+                    command.resume,
+                    command.run,
+                    run.lab,
+                    run.info.views,
+                    self._limits["memory"],
+                    self._progress(command.run),
+                )
+                run.remember(reopened.snapshots)
         except DataMissing as missing:
             self._post(NeedsData(command.run, command.spec, missing.dataset, str(missing)))
             return
         run.found = found
         self._runs[command.run] = run
-        self._post(dataclasses.replace(run.opened(), window=arranged))
+        self._post(dataclasses.replace(run.opened(), window=arranged, lesson=lesson, tape=reopened.tape))
+        for problem in reopened.problems:
+            self._post(Log(command.run, problem))
         if curves:
             with self._lock:
                 self._metrics.append(MetricBatch(command.run, curves))
@@ -496,7 +510,7 @@ class Session:
         run.begin_at(snapshot)
         run.marks = parent.marks[: snapshot.marks]
         run.undoable = parent.undoable.of(snapshot.marks)
-        run.origin, run.resumed, run.inherited = parent.origin, parent.resumed, parent.inherited
+        run.descend(parent, snapshot)
         run.found = parent.found
         opened = run.opened()
         changed = [e for name, value in command.hyperparameters.items() for e in run.set(Set(command.run, name, value))]
@@ -584,7 +598,7 @@ class Session:
             self._post(event)
 
     def _save(self, command: Save, run: Run) -> None:
-        from engine import checkpoint
+        from engine import checkpoint, session_recording
         from engine.metrics import continued
 
         try:
@@ -595,7 +609,8 @@ class Session:
             snapshot = self._snapshot(run)
         snapshot = dataclasses.replace(snapshot, history=tuple(run.marks), window=command.window)
         self._flush(run, force=True)
-        checkpoint.save(command.path, run.spec, snapshot, continued(command.metrics, run.recent))
+        recording = session_recording.gather(command.lesson, run.snapshots, snapshot.step)
+        checkpoint.save(command.path, run.spec, snapshot, continued(command.metrics, run.recent), recording)
         self._post(Saved(run.number, snapshot.step, command.path))
 
     def _snapshot(self, run: Run) -> Snapshot:

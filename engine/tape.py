@@ -39,6 +39,19 @@ class Reel(Generic[T]):
     def steps(self) -> tuple[int, ...]:
         return tuple(self._steps)
 
+    def entries(self) -> list[tuple[int, T, int]]:
+        """Steps, items and sizes."""
+        return list(zip(self._steps, self._items, self._sizes, strict=True))
+
+    @property
+    def newest_size(self) -> int:
+        """The size of the latest item; 0 where there is none."""
+        return self._sizes[-1] if self._sizes else 0
+
+    def items(self) -> list[T]:
+        """The items alone."""
+        return list(self._items)
+
     def add(self, step: int, item: T, size: int) -> None:
         """Keep an item; one of the same step is replaced. Steps must not fall."""
         if self._steps and step <= self._steps[-1]:
@@ -120,6 +133,10 @@ class Tape:
         """What a view showed at `step`: its latest frame not after it, else its first."""
         reel = self._reels.get(view)
         return reel.nearest(step) if reel else None
+
+    def frames(self) -> tuple[tuple[Frame, int], ...]:
+        """All frames with their sizes, view by view."""
+        return tuple((frame, size) for reel in self._reels.values() for _, frame, size in reel.entries())
 
     def span(self) -> tuple[int, int] | None:
         """The first and the last step recorded."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from PySide6.QtCore import QObject, QPoint, Signal
 from PySide6.QtWidgets import QApplication, QMenu
 
-from engine.messages import Bookmark, Event, WentBack
+from engine.messages import Bookmark, Event, Opened, WentBack
 from gui.rewinding import Rewinding
 from gui.runs import Runs
 from gui.timeline import Timeline
@@ -30,7 +30,7 @@ class Bookmarks(QObject):
         timeline.track.menu_wanted.connect(self._open_menu_of)
         timeline.name_field.named.connect(self.rename)
         runs.leaving.connect(self._branched)
-        runs.adopted.connect(lambda *_: self._show())
+        runs.adopted.connect(self._adopted)
         runs.bridge.happened.connect(self._event)
 
     def get(self) -> tuple[Bookmark, ...]:
@@ -98,6 +98,12 @@ class Bookmarks(QObject):
         """A branch has the bookmarks of the run that it leaves, up to the step where it leaves it."""
         if step is not None and self._runs.run is not None:
             self._of[self._runs.run] = tuple(mark for mark in self._of.get(run, ()) if mark.step <= step)
+
+    def _adopted(self, event: Opened, *_: object) -> None:
+        """Another run is shown; one that goes on from a file has the bookmarks that the file keeps."""
+        if event.lesson.bookmarks and event.run not in self._of:
+            self._of[event.run] = event.lesson.bookmarks
+        self._show()
 
     def _event(self, event: Event) -> None:
         if isinstance(event, WentBack) and event.run in self._of:

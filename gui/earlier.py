@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QPoint, QTimer
 from PySide6.QtGui import QAction
 
-from engine.hyperparameters import Hyperparameter, Value
-from engine.messages import LabInfo, Opened, RunSpec
+from engine.hyperparameters import Hyperparameter, HyperparameterError, Value
+from engine.messages import FormerRun, LabInfo, Opened, RunSpec
 from engine.recorder import MetricHistory
 from gui import format
 from gui.control_panel import dataset_title, readable
@@ -57,6 +57,22 @@ def thinned(history: MetricHistory) -> MetricHistory:
     for name, (steps, values) in history.thinned(POINTS).items():
         kept.append(name, steps, values)
     return kept
+
+
+def _brought_back(former: FormerRun) -> EarlierRun:
+    history = MetricHistory()
+    for name, (steps, values) in former.curves.items():
+        history.append(name, steps, values)
+    return EarlierRun(
+        former.number,
+        former.spec,
+        history,
+        former.changes,
+        former.ended,
+        former.branched,
+        former.pinned,
+        former.by_branch,
+    )
 
 
 def phrase(declared: Hyperparameter, value: Value) -> str:
@@ -146,6 +162,56 @@ class EarlierRuns(QObject):
         taken = {each.pinned for each in self.kept}
         return next((index for index in range(MOST_PINNED) if index not in taken), None)
 
+    # ------------------------------------------------------------------ in a session file
+
+    def former(self) -> tuple[FormerRun, ...]:
+        """All of them, to be saved."""
+        return tuple(
+            FormerRun(
+                each.number,
+                each.spec,
+                each.history.thinned(POINTS),
+                each.changes,
+                each.ended,
+                each.branched,
+                each.pinned,
+                each.by_branch,
+            )
+            for each in self.kept
+        )
+
+    def bring_back(self, former: Sequence[FormerRun]) -> None:
+        """Those that a file keeps come before those that are there, and keep their numbers."""
+        saved = [each for each in former if self._fits(each)]
+        present = self.kept
+        there = {(each.number, each.ended): each for each in present}
+        self.kept = [there.get((each.number, each.ended)) or _brought_back(each) for each in saved]
+        self._count = max((each.number for each in self.kept), default=0)
+        for each in present:
+            if each not in self.kept:
+                self._count += 1
+                self.kept.append(replace(each, number=self._count))
+        taken: set[int] = set()
+        for each in self.kept:
+            if each.pinned in taken or (each.pinned or 0) >= MOST_PINNED:
+                each.pinned = None
+            if each.pinned is not None:
+                taken.add(each.pinned)
+        self.kept = self.kept[-MOST_KEPT:]
+        if len(saved) < len(former):
+            self._bench.toast.say("Earlier runs that do not fit this lab as it is now were left out")
+        self._show()
+
+    def _fits(self, former: FormerRun) -> bool:
+        declared = self._runs.info.hyperparameters if self._runs.info else {}
+        try:
+            for name, value in former.spec.hyperparameters.items():
+                if name in declared:
+                    declared[name].check(value)
+        except HyperparameterError:
+            return False
+        return former.spec.lab == self._runs.lab_id
+
     # ------------------------------------------------------------------ what the viewer does
 
     def open(self) -> None:
@@ -189,6 +255,8 @@ class EarlierRuns(QObject):
         self.kept = [each for each in self.kept if each.run != former.run]
 
     def _adopted(self, event: Opened, told: str, play: bool | None) -> None:
+        if event.lesson.earlier:
+            self.bring_back(event.lesson.earlier)
         self._show()
 
     def _specs(self, kept: Sequence[EarlierRun]) -> list[RunSpec]:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from engine.messages import Event, Failed, Opened, RunSpec, Save, Saved
+from engine.messages import Event, Failed, Lesson, Opened, RunSpec, Save, Saved
 from gui import kept
 from gui.session_bridge import SessionBridge
 
 MOST = 3  # parked runs of a workbench
+CHEAP = 8 << 20  # bytes of the timeline that is kept unasked: writing so many takes the worker a tenth of a second
 CURVE_POINTS = 4096  # per metric, in a file: more than a screen has columns, and 64 kB
 
 
@@ -94,7 +95,8 @@ class Parking(QObject):
             self._give_up(former, error.strerror or str(error))
             return
         self._saving[path] = former
-        self._bridge.send(Save(former.run, path, history.thinned(CURVE_POINTS), self.arranged()))
+        lesson = Lesson(frames=self._bridge.tape(former.run).frames(), room=CHEAP)
+        self._bridge.send(Save(former.run, path, history.thinned(CURVE_POINTS), self.arranged(), lesson))
 
     def _give_up(self, former: Former, why: str) -> None:
         self._end(former)

@@ -13,14 +13,16 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from engine.hyperparameters import HyperparameterError, Value
-from engine.messages import Changed, LabInfo, Mark, Opened, Play, RunSpec, Save, Set
+from engine.messages import Changed, LabInfo, Lesson, Mark, Opened, Play, RunSpec, Save, Set
 from engine.own_labs import is_own
 from gui.control_panel import dataset_title, readable
-from gui.parking import CURVE_POINTS, Former, Parking
+from gui.parking import CHEAP, CURVE_POINTS, Former, Parking
 from gui.session_bridge import SessionBridge
 from gui.settings import Settings
 
 DEBOUNCE_MS = 250  # a structural slider is being dragged: wait until it rests before building
+ROOM = "timeline"  # among what a file says of the window: how much of the timeline the viewer chose to keep
+OVERHEAD = 12_000  # bytes of a file: what describes the tensors, and the state of the random numbers
 DATASET = "@dataset"  # among the remembered hyperparameters
 
 
@@ -70,6 +72,7 @@ class Runs(QObject):
         self._opened_as: Opened | None = None  # how the present run was announced
         self.parking = Parking(bridge, lab_id, settings.kept_folder, self)
         self.parking.arranged = lambda: self.arranged()
+        self.lesson: Callable[[], Lesson] = Lesson  # what else is to be saved with it
         self._debounce = QTimer(self)
         self._debounce.setSingleShot(True)
         self._debounce.setInterval(DEBOUNCE_MS)
@@ -138,7 +141,8 @@ class Runs(QObject):
             playing = self.bridge.standing(self.run).playing
             former = Former(self.run, self.spec, self._opened_as, self.resumed, playing)
             self._formers[self.run] = former
-        self.run, self.spec, self.info, self._opened_as, self.resumed = event.run, event.spec, event.lab, event, resumed
+        self.run, self.spec, self.info, self.resumed = event.run, event.spec, event.lab, resumed
+        self._opened_as = replace(event, lesson=Lesson(), tape=None)  # shown again, it has what it has by then
         self.sent.clear()
         if former is not None:
             self.leaving.emit(former.run, former.spec, branched)
@@ -183,11 +187,23 @@ class Runs(QObject):
             self.settled.emit()
         return waiting
 
-    def save(self, path: Path) -> None:
-        """Write the present run to a file, with its curves and how the window is arranged."""
+    def save(self, path: Path, room: int = CHEAP) -> None:
+        """Write the present run to a file, with its curves, earlier runs and bookmarks, how the window is arranged, and
+        of its timeline at most `room` bytes."""
         if self.run is not None:
             curves = self.bridge.history(self.run).thinned(CURVE_POINTS)
-            self.bridge.send(Save(self.run, path, curves, self.arranged()))
+            frames = self.bridge.tape(self.run).frames() if room else ()
+            lesson = replace(self.lesson(), frames=frames, room=room)
+            self.bridge.send(Save(self.run, path, curves, {**self.arranged(), ROOM: str(room)}, lesson))
+
+    def sizes(self) -> tuple[int, int]:
+        """About how many bytes a file of the present run takes: for all but the timeline, and for that."""
+        if self.run is None:
+            return 0, 0
+        state, timeline = self.bridge.sizes(self.run)
+        curves = [self.bridge.history(self.run).thinned(CURVE_POINTS), *(run.curves for run in self.lesson().earlier)]
+        numbers = sum(column.nbytes for series in curves for pair in series.values() for column in pair)
+        return state + numbers + OVERHEAD, timeline
 
     def drop_pending(self) -> Pending:
         """The run that was being built will not be; returns what it was to be."""

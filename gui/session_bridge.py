@@ -97,6 +97,8 @@ class _Run:
     changes: int = 0  # commands that let it learn or change it
     lost: bool = False  # with an engine that was ended
     marks: list[Mark] = field(default_factory=list)  # what changed it
+    state_size: int = 0  # bytes of its state in a file, as was told last
+    snapshots_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -247,6 +249,11 @@ class SessionBridge(QObject):
     def tape(self, run: int) -> Tape:
         """The frames recorded of a run that is open."""
         return self._runs[run].tape
+
+    def sizes(self, run: int) -> tuple[int, int]:
+        """About how many bytes a file of a run takes: for its state, and for its recorded frames and snapshots."""
+        state = self._runs[run]
+        return state.state_size, state.tape.bytes + state.snapshots_size
 
     def latest(self, run: int) -> tuple[Frame, ...]:
         """The newest frame of each view."""
@@ -452,6 +459,7 @@ class SessionBridge(QObject):
         for status in news.status:
             if (state := self._runs.get(status.run)) is not None:
                 state.playing, state.step = status.playing, status.step
+                state.state_size, state.snapshots_size = status.state, status.snapshots
                 self.status.emit(status)
         self.polled.emit()
 
@@ -461,6 +469,7 @@ class SessionBridge(QObject):
             case Opened():
                 state.spec, state.built, state.marks = event.spec, True, list(event.marks)
                 state.began = state.step = event.step
+                state.tape = event.tape or state.tape
                 state.history.cut(event.step)  # a branch has its parent's up to here
                 self.opened.emit(event)
                 return

@@ -32,6 +32,7 @@ from engine.messages import (
     Failed,
     Frame,
     LabInfo,
+    Lesson,
     Log,
     MicroStep,
     NeedsData,
@@ -123,6 +124,7 @@ class Workbench(QWidget):
         self.inside = Inside(self)
         self.arrangement = Arrangement(self)
         self.twins, self.earlier, self.own_data = Twins(self), EarlierRuns(self), OwnData(self)
+        self.runs.lesson = lambda: Lesson(self.bookmarks.get(), self.earlier.former())
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.runs.open_first(resume, values, dataset, seed)
 
@@ -302,7 +304,7 @@ class Workbench(QWidget):
         if resumed is not None and self.autosave.adopts(event.run, resumed):
             self._rescued = event.run
         elif resumed is not None and resumed.parent != self.settings.kept_folder:  # else it is asked where to save it
-            self.saving.keep(event.run, resumed)
+            self.saving.keep(event.run, resumed, event.window)
         playing = (self.transport.playing if play is None else play) and (self.trains_on or not self.away)
         self.stop_busy()
         if self.grid.info != event.lab:

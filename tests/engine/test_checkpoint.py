@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from engine import checkpoint
+from engine.__main__ import main
 from engine.checkpoint import CheckpointError, Snapshot, same
-from engine.messages import Mark, RunSpec
+from engine.messages import Lesson, Mark, RunSpec
 from engine.payloads import WeightEdit
 
 STATE = {
@@ -186,7 +187,12 @@ def test_what_changed_the_run_is_kept_with_it(tmp_path: Path) -> None:
         checkpoint.load(rewritten(path, edited(marks=[{"step": 3, "kind": "magic"}])))
 
 
-@pytest.mark.parametrize(("version", "without"), [(1, ("marks", "window")), (2, ("window",))])
+LATER = ("bookmarks", "earlier", "snapshots")
+
+
+@pytest.mark.parametrize(
+    ("version", "without"), [(1, ("marks", "window", *LATER)), (2, ("window", *LATER)), (3, LATER)]
+)
 def test_files_of_former_versions_open(saved: Path, version: int, without: tuple[str, ...]) -> None:
     def former(data: bytes) -> bytes:
         header = {name: value for name, value in json.loads(data).items() if name not in without}
@@ -200,7 +206,34 @@ def test_files_of_former_versions_open(saved: Path, version: int, without: tuple
 
 
 def test_a_file_of_a_version_to_come_does_not_open(saved: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"newer Deepscope \(format 4\)"):
-        checkpoint.read_spec(rewritten(saved, edited(version=4)))
+    with pytest.raises(CheckpointError, match=r"newer Deepscope \(format 5\)"):
+        checkpoint.read_spec(rewritten(saved, edited(version=5)))
     with pytest.raises(CheckpointError, match="cannot be understood"):
         checkpoint.read_spec(rewritten(saved, edited(version=0)))
+
+
+FILES = Path(__file__).parent.parent / "sessions"  # as the versions of those days wrote them
+
+
+@pytest.mark.parametrize(
+    ("version", "lab", "step", "metrics"),
+    [
+        (1, "dense_network", 60, {"train loss": 0.679347, "test accuracy": 0.608}),
+        (2, "perceptron", 60, {"accuracy": 0.965, "loss": 0.020546}),
+        (3, "perceptron", 60, {"accuracy": 0.995, "loss": 0.0016819}),
+    ],
+)
+def test_real_files_of_every_version_go_on(
+    version: int, lab: str, step: int, metrics: dict[str, float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = FILES / f"version{version}.deepscope"
+    spec, snapshot, curves = checkpoint.load(path)
+    assert (spec.lab, spec.seed, snapshot.step) == (lab, 5, step)
+    assert checkpoint.read_spec(path) == spec
+    assert snapshot.lesson == Lesson()
+    assert (len(snapshot.history), set(curves)) == ((1, {"accuracy", "loss"}) if version == 3 else (0, set()))
+    assert main(["run", lab, "--resume", str(path), "--steps", "80", "--device", "cpu", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["steps"] == 80
+    for name, value in metrics.items():
+        assert told["metrics"][name] == pytest.approx(value, rel=1e-4)

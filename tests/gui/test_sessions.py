@@ -15,11 +15,17 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox,
 from pytestqt.qtbot import QtBot
 
 from engine import checkpoint
+from engine.messages import Bookmark
 from engine.recorder import MetricHistory
 from gui.main_window import MainWindow
 from gui.runs import CURVE_POINTS
+from gui.saving import LARGE, choices
+from gui.saving import SMALL as SMALL_TIMELINE
+from gui.views.curves import CurvesView
+from gui.views.ghosts import Ghost
 from gui.workbench import Workbench
 
+ROOT = Path(__file__).parent.parent.parent
 LAB = "dense_network"
 SMALL = {"layers": 1, "width_1": 3, "learning_rate": 0.01, "optimizer": "Adam"}
 PATIENCE = 30_000
@@ -331,3 +337,140 @@ def test_a_file_with_long_curves_stays_small(tmp_path: Path) -> None:
     checkpoint.save(file, spec, snapshot, history.thinned(CURVE_POINTS))
     assert file.stat().st_size < 100_000
     assert zipfile.is_zipfile(file)
+
+
+# ------------------------------------------------------------------ with its timeline
+
+
+def frames_of(bench: Workbench) -> dict[tuple[str, int], object]:
+    assert bench.run is not None
+    return {(frame.view, frame.step): frame.payload for frame, _ in bench.bridge.tape(bench.run).frames()}
+
+
+def keep_choice(dialog: QFileDialog, start: str) -> str:
+    """Choose what the file keeps, as in the list of the dialog; returns the whole entry."""
+    (entry,) = (text for text in dialog.nameFilters() if text.startswith(start))
+    dialog.selectNameFilter(entry)
+    return entry
+
+
+def stated(entry: str) -> float:
+    """The bytes that an entry of the list states."""
+    number, unit = entry.rsplit(", ", 1)[1].split(" ")[:2]
+    return float(number) * {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}[unit]
+
+
+def test_a_lecture_comes_back_whole(open_window: Opener, qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window(LAB, values=SMALL, seed=2)
+    bench = bench_of(window)
+    learn(window, qtbot)
+    first = bench.run
+    bench.restart()
+    qtbot.waitUntil(lambda: bench.run != first and bench.ready, timeout=PATIENCE)
+    bench.earlier.pin(1, True)
+    step = learn(window, qtbot, 200)
+    qtbot.waitUntil(lambda: len(frames_of(bench)) > 1, timeout=PATIENCE)
+    middle = bench.timeline.track.last // 2
+    bench.bookmarks.set([Bookmark(middle, "Here it turns")])
+    press_save(window, qtbot)
+    dialog = dialog_of(qtbot)
+    assert dialog.labelText(QFileDialog.DialogLabel.FileType) == "Keep:"
+    timeline, weights = dialog.nameFilters()
+    assert dialog.selectedNameFilter() == timeline
+    assert timeline.startswith("With its timeline, ")
+    assert weights.startswith("Weights only, ")
+    path = tmp_path / "lecture.deepscope"
+    choose_file(qtbot, path)
+    until_said(window, qtbot, "Saved lecture.deepscope")
+    assert path.stat().st_size == pytest.approx(stated(timeline), rel=0.25)
+    before, kept = frames_of(bench), bench.earlier.former()[0]
+
+    open_file(window, qtbot, path)
+    again = until_stands(window, qtbot)
+    assert again is not bench
+    assert not again.trouble
+    qtbot.waitUntil(lambda: again.timeline.track.last >= middle, timeout=PATIENCE)
+    after = frames_of(again)
+    assert {key for key in after if key[1] < step} == {key for key in before if key[1] < step}
+    run = next(run for run in again.earlier.former() if run.number == 1)
+    assert (run.spec, run.ended, run.pinned) == (kept.spec, kept.ended, 0)
+    np.testing.assert_array_equal(run.curves["train loss"], kept.curves["train loss"])
+    assert again.bookmarks.get() == (Bookmark(middle, "Here it turns"),)
+    assert [ghost.name for ghost in ghosts_of(again)] == ["run 1"]
+    again.rewinding.scrub(middle)
+    assert again.rewinding.rewound
+    run_before = again.run
+    again.rewinding.branch()
+    qtbot.waitUntil(lambda: again.run != run_before and again.ready, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: 0 <= step_of(again) <= middle, timeout=PATIENCE)
+    learn(window, qtbot, step_of(again) + 20)
+    assert not again.trouble
+
+
+def ghosts_of(bench: Workbench) -> list[Ghost]:
+    view = next(panel.view for panel in bench.grid.panels.values() if isinstance(panel.view, CurvesView))
+    return view.ghosts
+
+
+def test_weights_only_is_kept_as_the_choice(open_window: Opener, qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window(LAB, values=SMALL)
+    bench = bench_of(window)
+    learn(window, qtbot)
+    qtbot.waitUntil(lambda: len(frames_of(bench)) > 3, timeout=PATIENCE)
+    path = tmp_path / "small.deepscope"
+    press_save(window, qtbot)
+    entry = keep_choice(dialog_of(qtbot), "Weights only")
+    choose_file(qtbot, path)
+    until_said(window, qtbot, "Saved small.deepscope")
+    assert path.stat().st_size == pytest.approx(stated(entry), rel=0.25)
+    assert members(path) == {*checkpoint.MEMBERS}
+    learn(window, qtbot, 150)
+    press_save(window, qtbot)  # no question, and no timeline
+    until_said(window, qtbot, "Saved small.deepscope")
+    assert members(path) == {*checkpoint.MEMBERS}
+    open_file(window, qtbot, path)
+    again = until_stands(window, qtbot)
+    learn(window, qtbot, 300)
+    press_save(window, qtbot)
+    until_said(window, qtbot, "Saved small.deepscope")
+    assert members(path) == {*checkpoint.MEMBERS}
+    press_save(window, qtbot, shift=True)
+    dialog = dialog_of(qtbot)
+    assert dialog.selectedNameFilter().startswith("Weights only")
+    keep_choice(dialog, "With its timeline")
+    choose_file(qtbot, tmp_path / "large.deepscope")
+    until_said(window, qtbot, "Saved large.deepscope")
+    assert checkpoint.TIMELINE in members(tmp_path / "large.deepscope")
+    assert again.saving._room > 0
+
+
+def members(path: Path) -> set[str]:
+    with zipfile.ZipFile(path) as archive:
+        return set(archive.namelist())
+
+
+def test_large_timelines_are_offered_thinned_to_a_stated_size() -> None:
+    assert [choice.text for choice in choices(300_000, 0)] == ["Weights only, 300 kB"]
+    texts = [choice.text for choice in choices(1_000_000, 52_000_000)]
+    assert texts == ["With its timeline, 53 MB", "With its timeline thinned, 17.8 MB", "Weights only, 1 MB"]
+    large = choices(1_000_000, 400_000_000)
+    assert [choice.text for choice in large] == [
+        "With its timeline thinned, 135 MB",
+        "With its whole timeline, 401 MB",
+        "With its timeline thinned, 17.8 MB",
+        "Weights only, 1 MB",
+    ]
+    assert [choice.room for choice in large] == [LARGE, 400_000_000, SMALL_TIMELINE, 0]
+    assert all(stated(choice.filter) >= choice.room for choice in large)
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_files_of_every_version_open_in_the_window(open_window: Opener, qtbot: QtBot, version: int) -> None:
+    window = open_window()
+    open_file(window, qtbot, ROOT / "tests" / "sessions" / f"version{version}.deepscope")
+    bench = until_stands(window, qtbot)
+    assert not bench.trouble
+    qtbot.waitUntil(lambda: step_of(bench) == 60, timeout=PATIENCE)
+    assert bench.saving._room == LARGE  # nothing was chosen in those days
+    bench.step_once()
+    qtbot.waitUntil(lambda: step_of(bench) == 61, timeout=PATIENCE)
