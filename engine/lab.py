@@ -82,7 +82,8 @@ class View:
 
 def view(description: Description) -> Callable[[Callable[[Any], Any]], View]:
     """Mark a lab's method as a view. It returns what `description` declares, or is a generator that yields wherever
-    it may be interrupted and returns it at the end: for what takes longer than about 20 ms."""
+    it may be interrupted and returns it at the end: for what takes longer than about 20 ms. What it yields, if it is
+    what is ready so far, is shown at once where the viewer waits for it after a gesture."""
 
     def mark(method: Callable[[Any], Any]) -> View:
         return View(description, method)

@@ -523,6 +523,7 @@ class Frame:
     payload: Payload
     seconds: float  # what rendering it cost
     answers: int = 0  # how many gestures had been carried out when its rendering began
+    complete: bool = True  # or what is ready so far, shown because the viewer waits for it
 
 
 @dataclass(frozen=True)

@@ -54,9 +54,10 @@ def watching(lab: Lab) -> Iterator[None]:
         yield
 
 
-def rendering(lab: Lab, name: str) -> Generator[None, None, Payload]:
-    """Render a view in slices: every ``next`` does a piece of work inside ``watching``. Raises what the view raises,
-    and ViewError where it does not return what it declares."""
+def rendering(lab: Lab, name: str, *, parts: bool = False) -> Generator[Payload | None, None, Payload]:
+    """Render a view in slices: every ``next`` does a piece of work inside ``watching``, and with `parts` gives what the
+    view yields of what is ready so far. Raises what the view raises, and ViewError where it does not return what it
+    declares."""
     view = views_of(lab)[name]
     own: tuple[torch.Tensor, torch.Tensor | None] | None = None
     with watching(lab):
@@ -65,12 +66,13 @@ def rendering(lab: Lab, name: str) -> Generator[None, None, Payload]:
         if not isinstance(result, Generator):
             return view.description.pack(result)
         own = rng_state(lab.device)
+    part: Any = None
     while True:
-        yield
+        yield view.description.pack(part) if parts and part is not None else None
         with watching(lab):
             set_rng_state(own, lab.device)
             try:
-                next(result)
+                part = next(result)
             except StopIteration as stop:
                 return view.description.pack(stop.value)
             own = rng_state(lab.device)

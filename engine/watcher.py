@@ -41,10 +41,11 @@ class Watcher:
         self._had: dict[str, float] = {}  # the weighed time that each view has had since others came into sight
         self._owed: dict[str, int] = {}  # views to be rendered at once, and the version that a gesture made
         self._stopped: set[str] = set()  # views that did not end: not rendered again until they are asked for
+        self._parts: set[str] = set()  # those owed of which a part is shown already
         self._poked = ""  # the view of the latest gesture
         self._gesture = 0  # the version that the latest gesture made
         self._gestures = 0  # how many there were
-        self._slices: dict[str, tuple[Generator[None, None, Payload], int, int]] = {}
+        self._slices: dict[str, tuple[Generator[Payload | None, None, Payload], int, int]] = {}
         self._cost: dict[str, float] = {}
         self._spent: list[tuple[float, float]] = []
         self._credit = 0.0
@@ -55,13 +56,15 @@ class Watcher:
         self._version += 1
         if restart:
             self._slices.clear()
+            self._parts.clear()
             self._next.clear()
             self._credit = max(self._credit, 0.0)
 
     def answer(self, view: str = "") -> None:
         """The viewer changed something, by a gesture in `view` or elsewhere: all visible views are owed.
 
-        What an earlier gesture still owes is finished first: in a long drag a costly view would otherwise never be.
+        What an earlier gesture still owes is finished first: in a long drag a costly view would otherwise never be. One
+        that has shown a part of its answer begins anew.
         """
         self._version += 1
         self._gestures += 1
@@ -73,10 +76,12 @@ class Watcher:
                 self._owed[name] = self._version
 
     def owed(self) -> str | None:
-        """The view to render first: of those owed longest the cheapest, and that of the gesture unless it is costly."""
+        """The view to render first: of those owed longest one that shows nothing of the answer yet, and of these the
+        cheapest, or that of the gesture unless it is costly."""
 
-        def rank(name: str) -> tuple[int, float]:
-            return self._owed[name], self._cost.get(name, 0.0) * (0.1 if name == self._poked else 1.0)
+        def rank(name: str) -> tuple[int, bool, float]:
+            weight = 0.1 if name == self._poked else 1.0
+            return self._owed[name], name in self._parts, self._cost.get(name, 0.0) * weight
 
         return min(self._owed, key=rank, default=None)
 
@@ -94,6 +99,7 @@ class Watcher:
         self._stopped -= fresh
         for name in set(self._slices) - set(self.visible):
             del self._slices[name]
+        self._parts.intersection_update(self._owed)
         now = time.perf_counter()
         for name, seconds in drawn.items():
             self._pay(name, now, seconds)
@@ -145,14 +151,16 @@ class Watcher:
         begun = time.perf_counter()
         slices, version, gestures = self._slices.pop(name, (None, self._version, self._gestures))
         if slices is None:
-            slices = rendering(self.run.lab, name)
+            slices = rendering(self.run.lab, name, parts=name in self._owed)
             self._cost[name] = 0.0
-        payload, owed = None, name in self._owed
+        complete, owed = False, name in self._owed
         try:
-            next(slices)
+            payload = next(slices)
             self._slices[name] = (slices, version, gestures)
+            if payload is not None:
+                self._parts.add(name)
         except StopIteration as stop:
-            payload = stop.value
+            payload, complete = stop.value, True
             self._show(name, version)
         except BaseException as error:
             self._show(name, version)  # a view that raises is tried again only when the run has changed
@@ -164,15 +172,17 @@ class Watcher:
         now = time.perf_counter()
         self._cost[name] += now - begun
         self._pay(name, now, now - begun, owed=owed)
-        if payload is not None:
+        if complete:
             self._next[name] = begun + FRAME_INTERVAL
         if payload is None:
             return None
         lab = self.run.lab
-        return Frame(self.run.number, name, lab.step_count, self.run.phase, payload, self._cost[name], gestures)
+        seconds = self._cost[name]
+        return Frame(self.run.number, name, lab.step_count, self.run.phase, payload, seconds, gestures, complete)
 
     def _show(self, name: str, version: int) -> None:
         self._shown[name] = version
+        self._parts.discard(name)
         if version >= self._gesture:
             self._owed.pop(name, None)
         elif name in self._owed:

@@ -451,7 +451,8 @@ class SessionBridge(QObject):
                 self.metrics.emit(batch.run, tuple(batch.series))
         for frame in news.frames:
             if (state := self._runs.get(frame.run)) is not None:
-                state.tape.record(frame)
+                if frame.complete:
+                    state.tape.record(frame)
                 state.latest[frame.view] = frame
                 self.frame.emit(frame)
         if news.frames:

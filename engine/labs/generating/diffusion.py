@@ -179,13 +179,18 @@ class Diffusion(Lab):
         "Samples", columns=COLUMNS, hint="click one to watch it emerge",
         help="Drawn from noise as told; a row starts from one and the same noise. Of points: density, from noise on.",
     ))  # fmt: skip
-    def samples(self) -> Generator[None, None, ImagesData]:
-        points, spots = self.data.of_points, [self.spot(k) for k in range(ROWS * COLUMNS)]
-        spots = [(label, row) for label in range(self.any) for row in range(CLOUD)] if points else spots
-        path, _ = yield from self.trace(*torch.tensor(spots, device=self.device).T)
-        if not points:
-            return ImagesData((ImageGroup("", self.data.pictures(path[-1]), tuple(self.classes[k] for k, _ in spots)),))
-        moments = path[torch.linspace(0, len(path) - 1, COLUMNS).long()].unflatten(1, (self.any, CLOUD))
+    def samples(self) -> Generator[ImagesData | None, None, ImagesData]:
+        if not self.data.of_points:
+            spots = [self.spot(k) for k in range(ROWS * COLUMNS)]
+            names = tuple(self.classes[k] for k, _ in spots)
+            path = []
+            for x, foreseen in self.walk(*torch.tensor(spots, device=self.device).T):
+                path.append(x)
+                yield ImagesData((ImageGroup("", self.data.pictures(foreseen), names),))
+            return ImagesData((ImageGroup("", self.data.pictures(path[-1]), names),))
+        spots = [(label, row) for label in range(self.any) for row in range(CLOUD)]
+        ways, _ = yield from self.trace(*torch.tensor(spots, device=self.device).T)
+        moments = ways[torch.linspace(0, len(ways) - 1, COLUMNS).long()].unflatten(1, (self.any, CLOUD))
         clouds = self.data.pictures(moments).transpose(0, 1).flatten(0, 1)  # (classes · COLUMNS, 40, 40)
         return ImagesData((ImageGroup("", clouds, tuple(c for c in self.classes for _ in range(COLUMNS))),))
 

@@ -22,7 +22,7 @@ from engine.views import Bars, Curves, Heatmap, Points, Text
 WARM_UP, DECAYED = 100, 2000  # steps: the learning rate rises until the one and falls until the other
 EVERY, WINDOWS, SLICE = 50, 16, 4  # steps between validations, the windows they read, and how many at a time
 PART = 1024  # characters sent through at once, so that no phase takes long
-LETTERS = 160  # written to show how far it is
+LETTERS = 120  # written to show how far it is
 KINDS = ("vowels", "consonants", "capitals", "all else")
 VISIBLE = {" ": "␣", "\n": "↵", "\t": "⇥"}
 
@@ -211,9 +211,13 @@ class GPT(Lab):
 
     @view(Text("Writing", hint="click a letter to branch · type a beginning",
         help="What it writes after the text you gave. Colour is probability; hover for what else it weighed."))
-    def writing(self) -> Generator[None, None, TextData]:
+    def writing(self) -> Generator[TextData, None, TextData]:
         text, given, chances, others = self.prompt, len(self.prompt), [], []
         pasts: list[Past] = []
+
+        def so_far() -> TextData:
+            return TextData(tuple(text), [math.nan] * given + chances, ((),) * given + tuple(others), given - 1)
+
         for i in range(LETTERS):
             if not pasts or pasts[0][0].shape[2] == self.hp.context:  # full: go on from the later half
                 new, pasts = text[-self.hp.context // (2 if pasts else 1) :], [[] for _ in self.net.blocks]
@@ -225,9 +229,9 @@ class GPT(Lab):
             new = self.alphabet[chosen]
             text, chances = text + new, [*chances, float(p[chosen])]
             if i % 5 == 4:
-                yield
+                yield so_far()
         self.written = text  # what a click on the n-th letter means
-        return TextData(tuple(text), [math.nan] * given + chances, ((),) * given + tuple(others), given - 1)
+        return so_far()
 
     @writing.probe
     def writing(self, gesture: Gesture) -> None:
