@@ -226,6 +226,17 @@ class Revert:
 
 
 @dataclass(frozen=True)
+class LookBack:
+    """Show these views as of an earlier step, with what the viewer draws, picks and points at now; a `probe` comes
+    first, and acts in the view of then. Training goes on as if nobody had looked. Answered by LookedBack."""
+
+    run: int
+    step: int
+    views: tuple[str, ...]
+    probe: Poke | Act | None = None
+
+
+@dataclass(frozen=True)
 class Look:
     """Which views are visible: they are rendered as often as the budget allows, until the next Look.
 
@@ -316,6 +327,7 @@ Command = (
     | Poke
     | Act
     | Revert
+    | LookBack
     | Look
     | Speed
     | Budget
@@ -428,6 +440,17 @@ class InsideSeen:
 
 
 @dataclass(frozen=True)
+class LookedBack:
+    """What LookBack asked for: frames of those views that depend on what the viewer points at. `reached` is the step
+    that they show: the one that was asked for, or one before it, if training up to there would take long."""
+
+    run: int
+    step: int
+    reached: int
+    frames: tuple[Frame, ...] = ()
+
+
+@dataclass(frozen=True)
 class WentBack:
     """The run stands again at an earlier `step`; metrics after it are void. `marks` are those that remain."""
 
@@ -494,6 +517,7 @@ Event = (
     | Saved
     | Exported
     | InsideSeen
+    | LookedBack
     | WentBack
     | NeedsData
     | Diverged

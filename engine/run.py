@@ -18,6 +18,7 @@ from engine.discovery import load_lab
 from engine.hyperparameters import hyperparameters_of, make_params, values_of, written
 from engine.inside import Inside
 from engine.lab import Lab, LabError, Metrics, actions_of, advance, describe, start, views_of
+from engine.lookback import Viewer
 from engine.messages import (
     Act,
     Changed,
@@ -94,6 +95,8 @@ class Run:
         self._looked: Inside | None = None  # the same after a phase, until the session tells
         self._pending: list[Set] = []
         self.marks: list[Mark] = []  # what changed the experiment so far
+        self.viewer = Viewer()  # where probes keep what they change
+        self.looked_back: checkpoint.Snapshot | None = None  # where the latest look at an earlier step got to
         self.undoable = undo.Undoable()  # what edits and actions replaced
         self.found: dict[str, str] = {}  # what was left out of its data
         self.inherited = 0  # how many of them came with the file that it goes on from
@@ -430,7 +433,7 @@ class Run:
 
     def _probe(self, probe: Callable[[], Any]) -> None:
         """Change what is shown, with random numbers of its own: other ones each time, and none of the training's."""
-        with no_trace(self.lab):
+        with no_trace(self.lab), self.viewer.learning(self.lab):
             if self._probe_rng is None:
                 torch.manual_seed(PROBE_SEED)
             else:
@@ -552,6 +555,7 @@ class Run:
         self._trusted = snapshot.step
         del self.marks[snapshot.marks :]
         self.undoable.cut(len(self.marks))
+        self.looked_back = None
         self.watcher.changed(restart=True)
 
     def go_back(self, step: int | None = None) -> list[Event]:

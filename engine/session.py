@@ -42,6 +42,7 @@ from engine.messages import (
     Lockstep,
     Log,
     Look,
+    LookBack,
     MetricBatch,
     MicroStep,
     NeedsData,
@@ -430,7 +431,7 @@ class Session:
         together = self._with(run)
         phase = run.phase
         self._carry_out(command, run, together)
-        if phase and not run.phase and isinstance(command, Save | Poke | Act | Revert):
+        if phase and not run.phase and isinstance(command, Save | Poke | Act | Revert | LookBack):
             together.level()
             self._post_states(together)  # the step under way was finished for it
         for each in together.runs:
@@ -544,6 +545,10 @@ class Session:
                 self._post_all(run.act(command))
             case Revert():
                 self._post_all(run.revert(command))
+            case LookBack():
+                from engine.lookback import look_back
+
+                self._post(look_back(run, command))
             case Look(views=views, drawn=drawn):
                 run.watcher.look(views, dict(drawn))
                 run.looked = time.perf_counter()

@@ -5,19 +5,24 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from engine.hyperparameters import Value
+from engine.messages import Act, Changed, Event, LookBack, LookedBack, Poke
+from engine.payloads import Drawing
 from gui.runs import Runs
 from gui.session_bridge import SessionBridge
 from gui.timeline import Timeline
 from gui.view_grid import ViewGrid
+
+REST_MS = 120  # so long the handle rests before the past is rendered anew
 
 
 class Rewinding(QObject):
     """Knows whether the views are live, or which step they show."""
 
     moved = Signal(int)  # the step that is shown now; below zero the views are live
+    coarse = Signal(int)  # what depends on the viewer's own picture is shown as of this step, the nearest that is kept
 
     def __init__(self, runs: Runs, grid: ViewGrid, timeline: Timeline, parent: QObject) -> None:
         super().__init__(parent)
@@ -28,6 +33,14 @@ class Rewinding(QObject):
         timeline.walked.connect(self.walk)
         timeline.live_pressed.connect(self.live)
         self._bridge.polled.connect(self._grown)
+        self._bridge.happened.connect(self._happened)
+        self._asked = False  # the session was asked to look back, and has not answered yet
+        self._probes: list[Poke | Act] = []  # what the viewer did in the past meanwhile
+        self._reached = -1
+        self._rest = QTimer(self)  # while the handle is dragged, what was recorded is shown
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REST_MS)
+        self._rest.timeout.connect(self._look)
 
     @property
     def rewound(self) -> bool:
@@ -39,12 +52,60 @@ class Rewinding(QObject):
             return
         self.step = step
         self._timeline.show_step(step)
-        tape = self._bridge.tape(run)
+        tape, own = self._bridge.tape(run), {frame.view: frame for frame in self._bridge.latest(run)}
         for view in self._grid.visible_views():
-            if (frame := tape.at(view, step)) is not None:
+            frame = own.get(view) if self._is_own(view) else tape.at(view, step)
+            if frame is not None:
                 self._grid.show_frame(frame)
         self._grid.show_metrics(self._bridge.history(run), step=step, now=True)
         self.moved.emit(step)
+        self._reached = -1
+        self._rest.start()
+
+    def _is_own(self, view: str) -> bool:
+        """Whether a view is a picture that the viewer draws: it stays what it is now."""
+        info = self._runs.info
+        return info is not None and view in info.probes and info.views[view].kind == "canvas"
+
+    def probe(self, probe: Poke | Act) -> None:
+        """The viewer draws, picks or points at something in a view of the past: it acts there."""
+        if self._probes and _drawing_of(self._probes[-1]) == _drawing_of(probe) != "":
+            self._probes.pop()  # the latest drawing shows all
+        self._probes.append(probe)
+        self._look()
+
+    def _look(self) -> None:
+        """Ask for the views of then with the viewer's picture of now."""
+        run, info = self._runs.run, self._runs.info
+        probing = info is not None and (info.probes or any(action.probe for action in info.actions))
+        if run is None or not self.rewound or self._asked or not probing:
+            return
+        probe = self._probes.pop(0) if self._probes else None
+        self._asked = True
+        self._bridge.send(LookBack(run, self.step, self._grid.visible_views(), probe))
+
+    def _happened(self, event: Event) -> None:
+        if event.run != self._runs.run:
+            return
+        if isinstance(event, LookedBack):
+            self._looked(event)
+        elif isinstance(event, Changed) and event.view_only and self.rewound:
+            self._rest.start()
+
+    def _looked(self, event: LookedBack) -> None:
+        self._asked = False
+        if not self.rewound:
+            self._probes.clear()
+            return
+        if event.step == self.step:
+            for frame in event.frames:
+                self._grid.show_frame(frame)
+        nearer = self._reached < event.reached < event.step
+        if self._probes or event.step != self.step or nearer:
+            self._reached = event.reached if event.step == self.step else -1
+            self._look()
+        elif event.frames and event.reached < event.step:
+            self.coarse.emit(event.reached)
 
     def walk(self, frames: int) -> None:
         """Go so many recorded pictures of the visible views on, or back."""
@@ -63,6 +124,7 @@ class Rewinding(QObject):
         if not self.rewound:
             return
         self.step = -1
+        self._rest.stop()
         self._timeline.show_step(-1)
         if (run := self._runs.run) is not None:
             for frame in self._bridge.latest(run):
@@ -77,6 +139,9 @@ class Rewinding(QObject):
 
     def adopted(self) -> None:
         """Another run is shown."""
+        self._asked = False
+        self._probes.clear()
+        self._rest.stop()
         self.step = -1
         self._timeline.show_step(-1)
         self._timeline.show_span(0, 0)
@@ -89,3 +154,8 @@ class Rewinding(QObject):
         spans = list(filter(None, (self._bridge.tape(run).span(), self._bridge.history(run).span())))
         if spans:
             self._timeline.show_span(min(first for first, _ in spans), max(last for _, last in spans))
+
+
+def _drawing_of(probe: Poke | Act) -> str:
+    """The view that a probe draws a whole picture in; "" for other probes."""
+    return probe.view if isinstance(probe, Poke) and isinstance(probe.gesture, Drawing) else ""

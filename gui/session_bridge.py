@@ -32,6 +32,7 @@ from engine.messages import (
     Frame,
     Lockstep,
     Look,
+    LookBack,
     Mark,
     MicroStep,
     NeedsData,
@@ -261,7 +262,7 @@ class SessionBridge(QObject):
 
     def send(self, command: Command) -> None:
         """Give the session a command; its answer is looked for at once."""
-        if isinstance(command, Set | Poke | Act | Revert):
+        if isinstance(command, Set | Poke | Act | Revert | LookBack):
             self._answer_until = time.monotonic() + ANSWER_SECONDS
             if twins := self._twins.get(command.run):
                 name = command.name if isinstance(command, Set) else ""

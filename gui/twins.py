@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QAction
 
-from engine.messages import Diverged, Event, Failed, Frame, LabInfo, Opened
+from engine.messages import Diverged, Event, Failed, Frame, LabInfo, LookedBack, Opened
 from gui.twins_bar import LETTERS, TwinsBar
 
 if TYPE_CHECKING:
@@ -179,6 +179,9 @@ class Twins(QObject):
                 self._bench.toast.say(f"{letter}: {summary}")
             case Diverged():
                 problems.diverged(self.named(event))
+            case LookedBack(step=step, frames=frames) if step == self._bench.rewinding.step:
+                for frame in frames:
+                    self._bench.grid.show_twin(letter, frame)
             case _:
                 pass
 

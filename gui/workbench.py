@@ -279,6 +279,9 @@ class Workbench(QWidget):
         runs.building.connect(self._show_busy.start)
         runs.settled.connect(self._show_values)
         runs.cancelled.connect(self.stop_busy)
+        self.rewinding.coarse.connect(
+            lambda step: self.toast.say(f"Your picture is shown with the network of step {step:,}, the nearest kept")
+        )
         runs.parking.lost.connect(self.toast.say)
         controls.chosen.connect(self._choose)
         controls.action_pressed.connect(self._act)
@@ -429,18 +432,26 @@ class Workbench(QWidget):
         if self.run is not None:
             self.bridge.send(command(self.run))
 
+    def _tell_past(self, probe: Callable[[int], Poke | Act]) -> None:
+        if self.run is not None:
+            self.rewinding.probe(probe(self.run))
+
     def _choose_speed(self, speed: float | None) -> None:
         self._tell(lambda run: Speed(run, speed))
 
     def _act(self, name: str) -> None:
         probes = {action.name for action in self.info.actions if action.probe} if self.info is not None else set()
-        if name not in probes and self._refused():
-            return
-        self._tell(lambda run: Act(run, name))
+        if self.rewinding.rewound and name in probes:
+            self._tell_past(lambda run: Act(run, name))
+        elif not self._refused():
+            self._tell(lambda run: Act(run, name))
 
     def _gesture(self, view: str, gesture: object, edit: bool) -> None:
         if edit and self._refused():
             self.rewinding.scrub(self.rewinding.step)  # a view may have drawn the gesture already
+            return
+        if self.rewinding.rewound:
+            self._tell_past(lambda run: Poke(run, view, gesture))  # type: ignore[arg-type]
             return
         self._tell(lambda run: Poke(run, view, gesture, edit))  # type: ignore[arg-type]
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from helpers import BenchOpener, learn, take_keyboard
+from helpers import BenchOpener, learn, still_trains, take_keyboard
 from PySide6.QtCore import QPoint, Qt
 from pytestqt.qtbot import QtBot
 
 from engine.messages import Act, Command, Poke, Set
+from engine.payloads import Drawing, ImagesData
 from gui import format
 from gui.main_window import MainWindow
 from gui.workbench import Workbench
@@ -49,7 +50,8 @@ def test_scrubbing_shows_the_past_while_training_goes_on(open_window: Opener, qt
     assert "rewound" in bench.timeline.where.text()
     for name, panel in bench.grid.panels.items():
         frame = bench.bridge.tape(run).at(name, step)
-        assert frame is None or panel.view.payload is frame.payload
+        own = name == "canvas"  # the picture stays the viewer's of now
+        assert frame is None or own or panel.view.payload is frame.payload
     past = pixels(bench).copy()
     last = track.last
     qtbot.waitUntil(lambda: track.last > last + 20, timeout=PATIENCE)  # training goes on
@@ -209,3 +211,57 @@ def test_the_key_of_branch_works_once_its_menu_was_open(open_window: Opener, qtb
     take_keyboard(bench, qtbot)
     qtbot.keyClick(bench, Qt.Key.Key_B, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: bench.run != run, timeout=PATIENCE)
+
+
+SEVEN = np.zeros((28, 28), np.float32)
+SEVEN[6:9, 8:20] = SEVEN[9:22, 16:19] = 1
+
+
+def made_of(picture: np.ndarray, payload: ImagesData) -> bool:
+    """Whether the maps are what the filters make of a picture, but for the biases, which are small."""
+    kernels, maps = (np.asarray(group.pixels) for group in payload.groups)
+    size = kernels.shape[-1]
+    padded = np.pad(picture, size // 2)
+    for row, column in ((8, 10), (15, 17), (12, 12)):
+        sums = (kernels * padded[row : row + size, column : column + size]).sum((1, 2))
+        if np.abs(maps[:, row, column] - np.maximum(sums, 0)).max() > 0.4:
+            return False
+    return True
+
+
+def test_a_drawing_of_ones_own_goes_through_the_early_filters(open_bench: BenchOpener, qtbot: QtBot) -> None:
+    bench = open_bench("lenet", values=None)
+    learn(bench, qtbot, 60)
+    bench.toggle_play()
+    qtbot.waitUntil(lambda: not bench.transport.playing, timeout=PATIENCE)
+    canvas, layer1 = bench.grid.panels["canvas"].view, bench.grid.panels["layer1"].view
+    bench._gesture("canvas", Drawing(SEVEN), False)
+    qtbot.waitUntil(lambda: np.array_equal(canvas.payload.pixels, SEVEN), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: layer1.step == bench.timeline.track.last, timeout=PATIENCE)
+    now = pixels(bench).copy()
+    bench.rewinding.scrub(50)
+    assert np.array_equal(canvas.payload.pixels, SEVEN)  # at once: it is the viewer's own
+    qtbot.waitUntil(lambda: layer1.step == 50 and made_of(SEVEN, layer1.payload), timeout=PATIENCE)
+    filters, maps = layer1.payload.groups
+    assert not np.array_equal(filters.pixels, now)  # of then
+    wiped = np.zeros_like(SEVEN)
+    before = np.asarray(maps.pixels).copy()
+    bench._gesture("canvas", Drawing(wiped), False)  # in the past, too
+    qtbot.waitUntil(lambda: not np.array_equal(layer1.payload.groups[1].pixels, before), timeout=PATIENCE)
+    assert layer1.step == 50
+    assert bench.rewinding.step == 50
+    bench.rewinding.live()
+    qtbot.waitUntil(lambda: np.array_equal(canvas.payload.pixels, wiped), timeout=PATIENCE)
+    assert np.array_equal(pixels(bench), now)  # the network of now is what it was
+
+
+def test_next_sample_in_the_past_is_shown_there(open_bench: BenchOpener, qtbot: QtBot) -> None:
+    bench = open_bench("lenet", values=None)
+    learn(bench, qtbot, 40)
+    bench.rewinding.scrub(20)  # training goes on meanwhile
+    canvas, layer1 = bench.grid.panels["canvas"].view, bench.grid.panels["layer1"].view
+    before = canvas.payload.pixels.copy()
+    bench.controls.actions_by_name["next_sample"].click()
+    qtbot.waitUntil(lambda: not np.array_equal(canvas.payload.pixels, before), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: layer1.step == 20, timeout=PATIENCE)
+    assert still_trains(bench, qtbot)
