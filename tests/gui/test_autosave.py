@@ -269,3 +269,17 @@ def test_a_file_is_never_half_written_however_the_process_dies(kills: int, tmp_p
         os.utime(part, (1, 1))
     left_behind(tmp_path)  # removes what was half written
     assert not list(tmp_path.glob(".*.part"))
+
+
+def test_every_open_lab_leaves_an_autosave(open_window: Opener, qtbot: QtBot, settings: Settings) -> None:
+    window = open_window("dense_network")
+    window.open_lab("perceptron")
+    qtbot.waitUntil(lambda: all(bench.ready for bench in window.labs.benches), timeout=PATIENCE)
+    for bench in window.labs.benches:
+        bench.step_once()
+    qtbot.waitUntil(
+        lambda: all(bench.bridge.learned(bench.run or 0) for bench in window.labs.benches), timeout=PATIENCE
+    )
+    window.close()
+    saved = [checkpoint.load(path) for path in settings.autosave_folder.glob("*.deepscope")]
+    assert sorted((spec.lab, snapshot.step) for spec, snapshot, _ in saved) == [("dense_network", 1), ("perceptron", 1)]
