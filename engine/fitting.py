@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine.forms import LARGEST, CheckpointError, compare, form, misfit, named
+from engine.hyperparameters import HyperparameterError, hyperparameters_of, make_params, values_of
 
 if TYPE_CHECKING:
     import torch
@@ -23,13 +24,17 @@ if TYPE_CHECKING:
 
 
 def check(lab: Lab, snapshot: Snapshot) -> None:
-    """Raises CheckpointError, which names the first part of a snapshot that does not fit the lab."""
+    """Raises CheckpointError, which names the first part of a snapshot that does not fit the lab.
+
+    The lab takes on the snapshot's live hyperparameters: its optimiser may be another for them.
+    """
     import torch
 
     from engine.lab import LabError
 
     if set(snapshot.state) != set(lab.state):
         raise CheckpointError(f"it keeps {named(snapshot.state)}, but this lab keeps {named(lab.state)}")
+    _take_on(lab, snapshot.hyperparameters)
     _check_rng(snapshot.rng, lab.device)
     for name in lab.state:
         kept, value = snapshot.state[name], getattr(lab, name)
@@ -47,6 +52,20 @@ def check(lab: Lab, snapshot: Snapshot) -> None:
         raise CheckpointError(f"it does not fit this lab: {error}") from error
     for name, (low, high) in ranges.items():
         _check_range(name, snapshot.state[name], low, high)
+
+
+def _take_on(lab: Lab, values: Mapping[str, Any]) -> None:
+    before, declared = values_of(lab.hp), hyperparameters_of(lab.hp)
+    try:
+        wanted = make_params(type(lab.hp), values)
+    except HyperparameterError as error:
+        raise CheckpointError(str(error)) from error
+    changed = [name for name, value in values_of(wanted).items() if value != before[name]]
+    if any(declared[name].rebuilds for name in changed):
+        raise CheckpointError("it belongs to a network of another structure")
+    lab.hp = wanted
+    for name in changed:
+        lab.changed(name)
 
 
 def _check_range(name: str, value: Any, low: float, high: float) -> None:

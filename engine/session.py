@@ -456,10 +456,6 @@ class Session:
                 with watched(self._progress(command.run)) as found:
                     run = Run(command.run, spec, **self._limits)
                 fitting.check(run.lab, snapshot)
-                run.begin_at(snapshot)
-                run.origin, run.resumed, run.inherited = run.spec, command.resume, snapshot.marks
-                run.marks, arranged, lesson = list(snapshot.history), snapshot.window, snapshot.lesson
-                run.resumed_at = snapshot.step
                 reopened = session_recording.reopen(
                     command.resume,
                     command.run,
@@ -468,7 +464,11 @@ class Session:
                     self._limits["memory"],
                     self._progress(command.run),
                 )
+                run.begin_at(snapshot)  # after that: earlier states were compared with the lab as it was then
                 run.remember(reopened.snapshots)
+                run.origin, run.resumed, run.inherited = run.spec, command.resume, snapshot.marks
+                run.marks, arranged, lesson = list(snapshot.history), snapshot.window, snapshot.lesson
+                run.resumed_at = snapshot.step
         except DataMissing as missing:
             self._post(NeedsData(command.run, command.spec, missing.dataset, str(missing)))
             return

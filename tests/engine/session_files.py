@@ -10,15 +10,23 @@ import random
 import struct
 import zipfile
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 import torch
 from safetensors.torch import load, save
+from tiny_lab import Reader
 
+import engine.run
+from engine import messages as m
 from engine.__main__ import main
+from engine.session import Session
+from engine.tape import Tape
 
-JSON, TENSORS = "session.json", "tensors.safetensors"
+JSON, TENSORS, TIMELINE, SNAPSHOTS = "session.json", "tensors.safetensors", "timeline.bin", "snapshots.safetensors"
 STEPS = 4
 NESTED = {"nested a little": 20, "nested": 400, "nested much": 100_000}  # lists in lists
 LABS: dict[str, tuple[str, ...]] = {  # with what makes them small, or keeps more in their state
@@ -45,6 +53,38 @@ STROKES = [
 ]
 
 
+def recorded(folder: Path, lab: str, settings: dict[str, Any], turned: dict[str, Any] | None = None) -> Path:
+    """The session file of a short run that was watched: with its timeline, snapshots, bookmarks and an earlier run.
+    For its first two steps it has the hyperparameters `turned`, if any."""
+    path, tape, frames = folder / f"{lab}-recorded.deepscope", Tape(1 << 28), set[tuple[str, int]]()
+    curves = {"loss": (np.arange(1, 9), np.linspace(1, 0, 8))}
+    earlier = (m.FormerRun(1, m.RunSpec(lab, settings), curves, changes=2, ended=1.7e9, branched=3, pinned=1),)
+    with ExitStack() as stack:
+        for name, value in (("FLUSH_INTERVAL", 0.0), ("SNAPSHOT_INTERVAL", 0.0), ("SNAPSHOT_SHARE", 1e9)):
+            stack.enter_context(patch.object(engine.run, name, value))
+        session = Session(threads=1)
+        stack.callback(session.quit)
+        reader = Reader(session)
+        session.send(m.Open(1, m.RunSpec(lab, {**settings, **(turned or {})})))
+        views = tuple(name for name, view in reader.event(m.Opened, run=1).lab.views.items() if view.kind != "curves")
+        session.send(m.Look(1, views))
+        for step in range(STEPS + 1):
+            reader.until(lambda step=step: {frame.step for frame in reader.frames.values()} == {step})
+            for frame in reader.frames.values():
+                if (frame.view, frame.step) not in frames:
+                    tape.record(frame)
+                    frames.add((frame.view, frame.step))
+            if step == 2:
+                for name in turned or {}:
+                    session.send(m.Set(1, name, settings[name]))
+            if step < STEPS:
+                session.send(m.StepOnce(1))
+        lesson = m.Lesson((m.Bookmark(2, "here"),), earlier, tape.frames(), 1 << 30)
+        session.send(m.Save(1, path, curves, lesson=lesson))
+        reader.event(m.Saved, path=path)
+    return path
+
+
 def make(folder: Path, lab: str) -> Path:
     """The session file of a short run of a lab."""
     path = folder / f"{lab}.deepscope"
@@ -66,10 +106,11 @@ class Parts:
         with zipfile.ZipFile(path) as archive:
             self.header: Any = json.loads(archive.read(JSON))
             self.tensors: dict[str, torch.Tensor] = load(archive.read(TENSORS))
+            self.more = {name: archive.read(name) for name in archive.namelist() if name not in (JSON, TENSORS)}
 
     def packed(self) -> bytes:
         tensors = {name: tensor.contiguous().clone() for name, tensor in self.tensors.items()}
-        return zipped({JSON: written(self.header), TENSORS: save(tensors)})
+        return zipped({JSON: written(self.header), TENSORS: save(tensors), **self.more})
 
 
 def written(header: Any) -> bytes:
@@ -451,6 +492,65 @@ def run_changed(parts: Parts, rng: random.Random) -> bytes:
     return parts.packed()
 
 
+def timeline_changed(parts: Parts, rng: random.Random) -> bytes:
+    """Bytes, lengths or the description of the recorded frames."""
+    data = bytearray(parts.more[TIMELINE])
+    starts, at_byte = [], 0
+    while at_byte < len(data):  # records: a length, JSON of that length, and the numbers of the arrays it describes
+        starts.append(at_byte)
+        (size,) = struct.unpack_from("<I", data, at_byte)
+        at_byte += 4 + size + sum(map(_nbytes, _arrays(json.loads(data[at_byte + 4 : at_byte + 4 + size]))))
+    start = rng.choice(starts)
+    (size,) = struct.unpack_from("<I", data, start)
+    match rng.randrange(6):
+        case 0:
+            for _ in range(rng.randint(1, 8)):
+                data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        case 1:
+            struct.pack_into("<I", data, start, rng.choice((0, 1, size - 1, size + 1, 2**31, 2**32 - 1)))
+        case 2:
+            del data[rng.randrange(len(data)) :]
+        case 3:
+            data[start:start] = data[start : start + 4 + size]
+        case _:
+            told = json.loads(data[start + 4 : start + 4 + size])
+            found = [path for path in places(told) if path]
+            for _ in range(rng.choice((1, 1, 3))):
+                with suppress(KeyError, IndexError, TypeError):
+                    replace(told, rng.choice(found), odd_values(rng))
+            text = written(told)
+            data[start : start + 4 + size] = struct.pack("<I", len(text)) + text
+    parts.more[TIMELINE] = bytes(data)
+    return parts.packed()
+
+
+def _arrays(told: Any) -> list[dict[str, Any]]:
+    if isinstance(told, dict) and told.keys() == {"dtype", "shape"}:
+        return [told]
+    inner = told.values() if isinstance(told, dict) else told if isinstance(told, list) else ()
+    return [array for item in inner for array in _arrays(item)]
+
+
+def _nbytes(array: dict[str, Any]) -> int:
+    return math.prod(array["shape"]) * np.dtype(array["dtype"]).itemsize
+
+
+def snapshots_changed(parts: Parts, rng: random.Random) -> bytes:
+    """What describes the earlier states, or their tensors."""
+    if rng.random() < 0.5:
+        return _json_changed(parts, rng, ("snapshots",))
+    tensors = load(parts.more[SNAPSHOTS])
+    for _ in range(rng.choice((1, 2, 6))):
+        name = rng.choice(list(tensors))
+        tensors[name] = _other_tensor(tensors[name], rng)
+    parts.more[SNAPSHOTS] = save({name: tensor.contiguous().clone() for name, tensor in tensors.items()})
+    return parts.packed()
+
+
+def lesson_changed(parts: Parts, rng: random.Random) -> bytes:
+    return _json_changed(parts, rng, (rng.choice(("bookmarks", "earlier")),))
+
+
 MUTATIONS: tuple[Mutation, ...] = (
     bytes_flipped, cut_short, piece_moved, member_changed, tensor_list_changed, json_changed, state_changed,
     state_changed, part_changed, field_replaced, optimizer_changed, optimizer_changed, tensor_changed, tensor_changed,
@@ -459,7 +559,13 @@ MUTATIONS: tuple[Mutation, ...] = (
 )  # fmt: skip
 
 
-def mutated(path: Path, number: int) -> tuple[str, bytes]:
+OF_RECORDINGS: tuple[Mutation, ...] = (
+    timeline_changed, timeline_changed, snapshots_changed, snapshots_changed, lesson_changed, tensor_changed,
+    state_changed, optimizer_changed, bytes_flipped, part_changed,
+)  # fmt: skip
+
+
+def mutated(path: Path, number: int, mutations: tuple[Mutation, ...] = MUTATIONS) -> tuple[str, bytes]:
     """What was done to a session file, in words, and the file that this gives: the same for the same number."""
-    mutation = MUTATIONS[number % len(MUTATIONS)]
+    mutation = mutations[number % len(mutations)]
     return f"{path.stem} {mutation.__name__} {number}", mutation(Parts(path), random.Random(number))

@@ -269,3 +269,27 @@ def test_set_changes_a_resumed_run_as_the_window_does(kept: Callable[[str], Path
     ]
     assert "exp_avg" in snapshot.state["optimizer"]["state"][0]
     assert not same(snapshot.state["optimizer"], checkpoint.load(path)[1].state["optimizer"])
+
+
+def test_earlier_states_fit_though_the_optimiser_was_another_then(tmp_path: Path, session: Session) -> None:
+    """Each is compared with the lab as its hyperparameters make it; what is opened stands as it was saved."""
+    path = session_files.recorded(tmp_path, "digits", {"optimiser": "momentum"}, turned={"optimiser": "Adam"})
+    spec, saved, _ = checkpoint.load(path)
+    assert spec.hyperparameters["optimiser"] == "momentum"
+    assert saved.hyperparameters["optimiser"] == "momentum"
+    reader = Reader(session)
+    session.send(m.Open(1, m.RunSpec("digits"), resume=path))
+    reader.event(m.Opened, run=1)
+    session.send(m.Branch(2, 1, 1))  # when it was Adam
+    branch = reader.event(m.Opened, run=2)
+    assert (branch.step, branch.spec.hyperparameters["optimiser"]) == (1, "Adam")
+    for run in (1, 2):
+        session.send(m.StepOnce(run))
+        reader.event(m.Paused, run=run, step=saved.step + 1 if run == 1 else 2)
+    assert not [event for event in reader.events if isinstance(event, m.Log | m.Failed)]
+    again = tmp_path / "again.deepscope"
+    session.send(m.Open(3, m.RunSpec("digits"), resume=path))
+    reader.event(m.Opened, run=3)
+    session.send(m.Save(3, again))
+    reader.event(m.Saved, run=3)
+    assert same(dict(checkpoint.load(again)[1].state), dict(saved.state))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is bound
 LONGEST = 5.0  # seconds of work for one file
 HANGS = 120.0  # seconds by the clock: other programs run, too
 ROOT = Path(__file__).parents[2]
+RECORDED: dict[str, dict[str, Any]] = {"will_i_pass": {}, "digits": {"optimiser": "momentum"}}
 CHILD = Path(__file__).with_name("resume_child.py")
 
 
@@ -46,7 +48,7 @@ class Child:
             answers.put(line)
         answers.put("")
 
-    def ask(self, arguments: list[str]) -> dict[str, Any]:
+    def ask(self, arguments: list[str] | dict[str, str]) -> dict[str, Any]:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(arguments) + "\n")
         self._process.stdin.flush()
@@ -83,20 +85,47 @@ def problem(told: dict[str, Any]) -> str:
         return "" if err.startswith("engine: ") and len(err.splitlines()) == 1 and len(err) < 1500 else f"said {err!r}"
     if told["status"] not in (0, 1):
         return f"ended with {told['status']}"
+    if not told["out"]:
+        return ""
     result = json.loads(told["out"], parse_constant=lambda token: pytest.fail(f"{token} is no JSON"))
     return "" if (told["status"] == 1) == ("diverged" in result) else "a status that does not fit its result"
 
 
 def fuzz(folder: Path, labs: list[str], numbers: range) -> Counter[object]:
+    """Resume forged files on the command line."""
     files = [session_files.make(folder, lab) for lab in labs]
+    forged, goal = folder / "forged.deepscope", str(session_files.STEPS + 3)
+
+    def asked(path: Path) -> list[str]:
+        return ["run", path.stem, "--device", "cpu", "--resume", str(forged), "--steps", goal, "--json"]
+
+    return _fuzz(folder, files, numbers, session_files.MUTATIONS, asked)
+
+
+def fuzz_recordings(folder: Path, labs: dict[str, dict[str, Any]], numbers: range) -> Counter[object]:
+    """Open forged files with a timeline in a session, go on from them and branch from their past."""
+    files = [session_files.recorded(folder, lab, settings) for lab, settings in labs.items()]
+    forged = folder / "forged.deepscope"
+
+    def asked(path: Path) -> dict[str, str]:
+        return {"lab": path.stem.removesuffix("-recorded"), "path": str(forged)}
+
+    return _fuzz(folder, files, numbers, session_files.OF_RECORDINGS, asked)
+
+
+def _fuzz(
+    folder: Path,
+    files: list[Path],
+    numbers: range,
+    mutations: tuple[session_files.Mutation, ...],
+    asked: Callable[[Path], list[str] | dict[str, str]],
+) -> Counter[object]:
     child, outcomes, problems = Child(folder), Counter[object](), []
     for number in numbers:
-        path = files[number % len(files)]
-        name, data = session_files.mutated(path, number)
-        forged = folder / "forged.deepscope"
-        forged.write_bytes(data)
-        goal = str(session_files.STEPS + 3)
-        told = child.ask(["run", path.stem, "--device", "cpu", "--resume", str(forged), "--steps", goal, "--json"])
+        path = files[number // len(mutations) % len(files)]  # every change to every file
+        name, data = session_files.mutated(path, number, mutations)
+        (folder / "forged.deepscope").write_bytes(data)
+        told = child.ask(asked(path))
         outcomes[told["status"]] += 1
         if wrong := problem(told):
             problems.append(f"{name}: {wrong}")
@@ -109,6 +138,20 @@ def fuzz(folder: Path, labs: list[str], numbers: range) -> Counter[object]:
 def test_a_smoke_of_forged_sessions(tmp_path: Path) -> None:
     outcomes = fuzz(tmp_path, ["dense_network", "perceptron", "digits"], range(42))
     assert outcomes[2] > 20
+
+
+def test_a_smoke_of_forged_recordings(tmp_path: Path) -> None:
+    outcomes = fuzz_recordings(tmp_path, RECORDED, range(30))
+    assert outcomes[0] > 10
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_hundreds_of_forged_recordings_are_refused_or_left_out(tmp_path: Path) -> None:
+    labs = {**RECORDED, "dense_network": {"optimizer": "Adam"}, "lenet": {"filters1": 2, "filters2": 2}}
+    outcomes = fuzz_recordings(tmp_path, labs, range(100, 800))
+    print(outcomes)
+    assert outcomes[0] > 200
 
 
 @pytest.mark.slow
