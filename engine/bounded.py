@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -18,9 +19,9 @@ def regular(path: Path) -> os.stat_result:
     """The status of a file. Raises OSError where it is none: reading a pipe or a device may wait for ever."""
     status = path.stat()
     if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError("it is a folder")
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
     if not stat.S_ISREG(status.st_mode):
-        raise OSError("it is not a file but a pipe, socket or device")
+        raise OSError(errno.EINVAL, "it is not a file but a pipe, socket or device", str(path))
     return status
 
 

@@ -25,7 +25,7 @@ from engine.error_text import place_of, told
 from engine.files import target_of
 from engine.hyperparameters import HyperparameterError, Value, make_params, parse_settings, values_of
 from engine.interruption import LEAVING
-from engine.lab import Lab, LabError, Metrics, Proof, advance, hyperparameters, start
+from engine.lab import Lab, LabError, Metrics, Proof, advance, check_seed, hyperparameters, start
 from engine.messages import Mark, RunSpec, Series
 from engine.metrics import columns_of, first_not_finite
 from engine.own_labs import BrokenLab
@@ -142,7 +142,12 @@ def _finite(point: tuple[int, float] | None) -> float | None:
 def _check_length(options: Namespace) -> None:
     if options.seconds is not None and not 0 <= options.seconds < math.inf:
         raise WrongInput(f"--seconds must be a number from 0, not {options.seconds}")
-    if options.steps is not None and not 0 <= options.steps <= MOST_STEPS:
+    if options.steps is not None:
+        _check_steps(options.steps)
+
+
+def _check_steps(steps: int) -> None:
+    if not 0 <= steps <= MOST_STEPS:
         raise WrongInput(f"--steps must be a whole number from 0 to {MOST_STEPS:,}")
 
 
@@ -332,6 +337,8 @@ def export(options: Namespace) -> int:
 
     with _plainly():
         _check_target("script", options.script)
+        _check_steps(options.steps)
+        check_seed(options.seed)
         card = find_card(options.lab)
         params = load_lab(card.id).Params
         settings = parse_settings(params, options.set)

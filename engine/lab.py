@@ -255,12 +255,17 @@ def mosaic(layout: str) -> tuple[tuple[str, ...], ...]:
     return rows
 
 
+def check_seed(seed: int) -> None:
+    """Raises LabError where torch would not take the seed."""
+    if not 0 <= seed <= LARGEST_SEED:
+        raise LabError(f"the seed must be a whole number from 0 to {LARGEST_SEED:,}")
+
+
 def start(
     lab_class: type[Lab], hp: Any = None, *, dataset: str = "", seed: int = 0, device: torch.device | str = "cpu"
 ) -> Lab:
     """Seed torch and build a lab: the beginning of every run. Raises LabError where the seed is out of range."""
-    if not 0 <= seed <= LARGEST_SEED:
-        raise LabError(f"the seed must be a whole number from 0 to {LARGEST_SEED:,}")
+    check_seed(seed)
     torch.manual_seed(seed)
     lab = lab_class(lab_class.Params() if hp is None else hp, dataset=dataset, device=device)
     lab.build()

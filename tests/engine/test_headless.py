@@ -67,6 +67,9 @@ def test_run_resume_equals_one_run(capsys: pytest.CaptureFixture[str], tmp_path:
             "the seed must be a whole number from 0 to 18,446,744,073",
         ),
         (["run", "lenet", "--seed", "-1"], "the seed must be a whole number from 0"),
+        (["run", "lenet", "--marks", "/dev/null"], "/dev/null: it is not a file but a pipe, socket or device"),
+        (["export", "lenet", "--script", "x.py", "--seed", str(2**64)], "the seed must be a whole number from 0"),
+        (["export", "lenet", "--script", "x.py", "--steps", "-1"], "--steps must be a whole number from 0"),
     ],
 )
 def test_wrong_input_is_one_clear_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
