@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from engine.checkpoint import Snapshot
     from engine.lab import Lab
 
+LARGEST_SETTING = 1e30  # of an optimiser: what it is multiplied with must stay within 32 bits
+
 
 def check(lab: Lab, snapshot: Snapshot) -> None:
     """Raises CheckpointError, which names the first part of a snapshot that does not fit the lab.
@@ -141,7 +143,7 @@ def _check_group(name: str, group: Any, built: Mapping[str, Any]) -> None:
             if value != like:
                 raise misfit(f"{name}.{key}", value, like)
         elif isinstance(like, float | int | tuple | list):
-            _check_range(f"{name}.{key}", value, 0, math.nextafter(1, 0) if key == "betas" else 1e300)
+            _check_range(f"{name}.{key}", value, 0, math.nextafter(1, 0) if key == "betas" else LARGEST_SETTING)
 
 
 def _slots(optimizer: torch.optim.Optimizer) -> dict[int, Any] | None:

@@ -146,6 +146,7 @@ def test_the_settings_of_an_optimiser_must_be_sound(
 ) -> None:
     for key, odd, message in (
         ("lr", math.nan, "lr holds nan"),
+        ("weight_decay", 1e300, "weight_decay holds 1e+300"),
         ("lr", "fast", "lr does not fit this lab: the file has 'fast', the lab"),
         ("betas", {"tuple": [0.9, 1.0]}, "betas holds 1.0"),
         ("amsgrad", True, "amsgrad does not fit this lab: the file has True, the lab False"),
