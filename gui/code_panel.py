@@ -18,6 +18,7 @@ from PySide6.QtGui import (
     QTextCursor,
     QTextDocument,
     QTextFormat,
+    QTextOption,
 )
 from PySide6.QtWidgets import (
     QComboBox,
@@ -109,7 +110,7 @@ class CodePanel(QPlainTextEdit):
         self.setReadOnly(True)
         self.setAccessibleName("The lab's code")
         self.setProperty("role", "side")
-        self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)  # nothing is cut at the edge
         self.setFont(style.font(12, mono=True))
         self.document().setDocumentMargin(6)
         self._colours = PythonColours(self.document())

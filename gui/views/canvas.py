@@ -14,7 +14,7 @@ from gui import theme
 from gui.background import Work
 from gui.drops import dropped_session
 from gui.views.base import ViewWidget
-from gui.views.parts import CHIP_HEIGHT, Chip, Throttle, faded, image_of, paint_focus, paint_tag, small
+from gui.views.parts import CHIP_HEIGHT, LINE, Chip, Throttle, faded, image_of, paint_focus, paint_tag, small
 from gui.views.picture_file import read_picture
 
 MOST_UNDO = 50
@@ -136,7 +136,7 @@ class CanvasView(ViewWidget):
     def square(self) -> QRectF:
         """Where the picture is: the largest square that leaves room for the chips."""
         beside = self._beside()
-        below = CHIP_HEIGHT + 4 if self.chips and not beside else 0
+        below = 4 + CHIP_HEIGHT + LINE * (len(self._rows()) - 1) if self.chips and not beside else 0
         side = min(self.width() - 12, self.height() - 12 - below)
         whole = self.size_ * max(1, side // self.size_)
         side = whole if whole > 0.85 * side else side  # pixels of one size, where that costs little room
@@ -144,6 +144,16 @@ class CanvasView(ViewWidget):
 
     def _beside(self) -> bool:
         return self.width() - self.height() > 150
+
+    def _rows(self) -> list[list[Chip]]:
+        """The chips below the picture, in as many lines of equal length as the width asks for."""
+        count = len(self.chips)
+        for lines in range(1, count + 1):
+            each = -(-count // lines)
+            rows = [self.chips[start : start + each] for start in range(0, count, each)]
+            if max(sum(chip.sizeHint().width() + 4 for chip in row) - 4 for row in rows) <= self.width():
+                break
+        return rows
 
     def resizeEvent(self, event: Any) -> None:
         if not self.chips:
@@ -155,11 +165,14 @@ class CanvasView(ViewWidget):
                 chip.setGeometry(x, y, width, chip.sizeHint().height())
                 y += CHIP_HEIGHT + 4
         else:
-            widths = [chip.sizeHint().width() for chip in self.chips]
-            x = (self.width() - sum(widths) - 4 * (len(widths) - 1)) // 2
-            for chip, width in zip(self.chips, widths, strict=True):
-                chip.setGeometry(x, self.height() - CHIP_HEIGHT - 2, width, chip.sizeHint().height())
-                x += width + 4
+            rows = self._rows()
+            for line, row in enumerate(rows):
+                widths = [chip.sizeHint().width() for chip in row]
+                x = (self.width() - sum(widths) - 4 * (len(widths) - 1)) // 2
+                y = self.height() - CHIP_HEIGHT - 2 - LINE * (len(rows) - 1 - line)
+                for chip, width in zip(row, widths, strict=True):
+                    chip.setGeometry(x, y, width, chip.sizeHint().height())
+                    x += width + 4
 
     def payload_hint(self) -> str:
         """The caption stands beside the title: over the picture it would hide a part of it."""

@@ -158,7 +158,10 @@ class HeatmapView(ViewWidget):
         top = self._lay_out_strip(line)
         data, (rows, columns) = self.payload, self.payload.values.shape[1:]
         width, height = float(self.width()), self.height() - top
-        roomy = width >= 150 and height >= 100
+        short_names = (
+            max(room_for(data.rows, metrics), room_for(data.columns, metrics)) <= 2 * metrics.averageCharWidth()
+        )
+        roomy = (width >= 150 and height >= 100) or (short_names and width >= 110 and height >= 80)
         self._unnamed = not roomy and bool(data.rows or data.columns)
         self._row_room = min(room_for(data.rows, metrics), 0.3 * width) + 6 if roomy and data.rows else 0.0
         self._row_axis = line + 2 if roomy and self.description.row_axis and height >= 130 else 0.0

@@ -306,3 +306,14 @@ def test_the_pieces_that_a_lab_is_built_of_can_be_read_too(qtbot: QtBot) -> None
     side.light_phase("backward")  # stands in the lab's own file
     assert side.files.currentIndex() == 0
     assert side.text.extraSelections()
+
+
+def test_no_line_of_code_is_cut_at_the_edge(qtbot: QtBot) -> None:
+    panel = CodePanel()
+    qtbot.addWidget(panel)
+    panel.resize(440, 600)
+    panel.show()
+    panel.show_file(find_card("lenet").path)
+    longest = max(panel.toPlainText().splitlines(), key=len)
+    assert panel.fontMetrics().horizontalAdvance(longest) > panel.viewport().width()
+    assert panel.horizontalScrollBar().maximum() == 0

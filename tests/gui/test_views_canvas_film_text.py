@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from PySide6.QtWidgets import QLineEdit
 from view_examples import CANVAS, FILM, KEY, LEFT, NAN, TEXT, as_point, click, drag, film_data, hover, shower, text_data
 
 from engine.payloads import (
+    CanvasData,
     Drawing,
     Pick,
     TextData,
@@ -295,3 +297,15 @@ def test_no_line_is_cut(show):
         assert view.area().height() % view.line_height() == 0
         assert view.offset() % view.line_height() == 0
     assert view.box(view.pieces[-1]).bottom() == view.area().bottom()
+
+
+@pytest.mark.parametrize(("width", "height"), [(120, 130), (150, 200), (200, 300), (320, 320), (420, 200)])
+def test_the_tools_of_the_canvas_are_seen_whole(show, width, height):
+    view = show(CANVAS, CanvasData(np.zeros((28, 28))), probes=True)
+    view.resize(width, height)
+    boxes = [chip.geometry() for chip in view.chips]
+    assert len(boxes) == 4
+    for box in boxes:
+        assert view.rect().contains(box)
+        assert not view.square().toRect().adjusted(1, 1, -1, -1).intersects(box)
+    assert not any(a.intersects(b) for a, b in itertools.combinations(boxes, 2))
