@@ -90,6 +90,7 @@ class NetworkData:
     hint: str = ""
     sizes: tuple[int, ...] = ()  # how many units each layer really has, where of some only a few are listed
     chosen: int | None = None  # the unit of the last layer that is the answer, emphasised
+    answers: tuple[float, float] | None = None  # what the last layer's values lie between, as 0 and 1 for probabilities
 
 
 @dataclass(frozen=True)

@@ -346,6 +346,7 @@ class Network(Description):
             value.hint,
             real,
             value.chosen,
+            None if value.answers is None else (float(value.answers[0]), float(value.answers[1])),
         )
 
 

@@ -112,8 +112,15 @@ class NetworkView(ViewWidget):
             return {}
         found: Scales = {"edges": (0.0, self._own_scale)}
         for layer, values in enumerate(self.payload.values or ()):
-            found[f"values {layer}"] = value_range(values, self.description.colour)
+            found[f"values {layer}"] = self._own_range(layer, values)
         return found  # each neuron's map has its own scale, in one network as in several: it shows a shape
+
+    def _own_range(self, layer: int, values: Array) -> tuple[float, float]:
+        """What the colours of a layer span: of answers with bounds these, so that one colour means one answer."""
+        bounds: tuple[float, float] | None = self.payload.answers
+        if bounds is not None and layer == len(self.payload.units) - 1:
+            return bounds
+        return value_range(values, self.description.colour)
 
     def share_scales(self, scales: Scales) -> None:
         super().share_scales(scales)
@@ -218,7 +225,7 @@ class NetworkView(ViewWidget):
         data, look = self.payload, theme.current()
         values = data.values[layer] if data.values is not None else None
         values = np.zeros_like(values) if values is not None and layout.x[layer] > self._front else values
-        own = value_range(values, self.description.colour) if values is not None else (-1.0, 1.0)
+        own = self._own_range(layer, values) if values is not None else (-1.0, 1.0)
         low, high = self.joint.get(f"values {layer}", own)
         if layer in layout.gaps:
             layout.paint_gap(painter, layer, QColor(look.text))

@@ -302,3 +302,18 @@ def test_the_words_about_an_edge_follow_its_weight(show):
     view.show_payload(NETWORK.pack(dataclasses.replace(data, weights=weights)), 2)
     assert view.hints[-1] != before
     assert view.hints[-1].startswith("w = ")
+
+
+def test_an_answer_with_bounds_has_the_colour_of_its_value(show):
+    """A probability of 0.1 and one of 1 do not look alike."""
+
+    def colour_of(answer):
+        data = network_data(values=(np.zeros(2), np.zeros(3), np.array([answer])), answers=(0.0, 1.0))
+        view = show(NETWORK, data)
+        box = view.layout_.box(2, 0)
+        return view.grab().toImage().pixelColor(round(box.left() + 4), round(box.center().y()))
+
+    low, middle, high = (colour_of(answer) for answer in (0.1, 0.5, 0.98))
+    assert low.blue() > low.red() + 60
+    assert high.red() > high.blue() + 60
+    assert min(middle.red(), middle.green(), middle.blue()) > 200

@@ -145,9 +145,10 @@ class WillIPass(Lab):
         if isinstance(gesture, PointPick):
             self.asked = (min(max(gesture.x, 0.0), MOST), min(max(gesture.y, 0.0), MOST))
 
-    @view(
-        Network("Network", help="The numbers of the student you ask about, and every weight. Click one to change it.")
-    )
+    @view(Network(
+        "Network", hint="answer: blue 0, white 0.5, red 1",
+        help="The numbers of the student you ask about, and every weight. Click one to change it.",
+    ))  # fmt: skip
     def network(self) -> NetworkData:
         x = torch.tensor([self.asked], device=self.device)
         _, a, logit = self.forward(x)
@@ -160,6 +161,7 @@ class WillIPass(Lab):
             values=(x[0], a[0], logit.sigmoid()),
             gradients=None if gradients[0] is None or gradients[1] is None else gradients,
             layer_names=("inputs", "hidden", "answer"),
+            answers=(0.0, 1.0),
         )
 
     @network.edit
