@@ -157,6 +157,10 @@ class Lab:
     def changed(self, name: str) -> None:
         """Called after live or view hyperparameter `name` took its new value in self.hp."""
 
+    def replaced(self) -> Mapping[str, str]:
+        """The hyperparameters in whose place stands what the viewer made, and its name, as {"target": "drawn"}."""
+        return {}
+
     def ranges(self, state: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
         """The lowest and highest number allowed in parts of a saved state: above all of those that index something.
 

@@ -565,6 +565,7 @@ class Status:
     device: str
     state: int = 0  # bytes that a file takes with the state alone
     snapshots: int = 0  # bytes of the snapshots to branch from
+    replaced: Mapping[str, str] = field(default_factory=dict)  # as Lab.replaced says
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import GeneratorType
 from typing import Any
@@ -596,7 +596,14 @@ class Run:
             device.describe(self.lab.device),
             self.snapshots.newest_size,
             self.snapshots.bytes,
+            self._replaced(),
         )
+
+    def _replaced(self) -> Mapping[str, str]:
+        try:
+            return dict(self.lab.replaced())
+        except Exception:  # a lab of one's own may be wrong: its hyperparameters are shown as they are
+            return {}
 
     def state_event(self) -> Event:
         if self.playing:

@@ -26,7 +26,7 @@ from engine.hyperparameters import Hyperparameter, Value
 from engine.messages import LabInfo
 from gui import format
 from gui.drops import dropped_session
-from gui.knobs import CalmCombo, FlagKnob, Knob, make_knob
+from gui.knobs import CalmCombo, ChoiceKnob, FlagKnob, Knob, make_knob
 from gui.plain import wrapped
 
 WIDTH = 260
@@ -277,6 +277,15 @@ class ControlPanel(QFrame):
         """Show one hyperparameter."""
         self.knobs[name].show_value(value)
         self._show_relevant()
+
+    def show_replaced(self, replaced: Mapping[str, str], values: Mapping[str, Value]) -> None:
+        """Show the names of what the viewer made in the place of some choices, and the values of the others."""
+        for name, knob in self.knobs.items():
+            now = replaced.get(name, "") if isinstance(knob, ChoiceKnob) else ""
+            if now and now != knob.replaced:
+                knob.show_replaced(now)
+            elif knob.replaced and not now and name in values:
+                knob.show_value(values[name])
 
     def _show_relevant(self) -> None:
         values = {name: knob.value for name, knob in self.knobs.items()}

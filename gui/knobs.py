@@ -118,7 +118,7 @@ class CalmCombo(QComboBox):
             QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, self
         )
         option.currentText = self.fontMetrics().elidedText(
-            self.currentText(), Qt.TextElideMode.ElideRight, field.width() - 2
+            self.currentText() or self.placeholderText(), Qt.TextElideMode.ElideRight, field.width() - 2
         )
         painter = QPainter(self)
         style.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option, painter, self)
@@ -211,6 +211,7 @@ class Knob(QWidget):
         super().__init__()
         self.declared = declared
         self.value: Value = declared.default
+        self.replaced = ""  # the name of what stands in the place of the value
         self.label = QLabel(declared.label)
         self.setToolTip(wrapped(declared.help))
         self.column = QVBoxLayout(self)
@@ -219,8 +220,12 @@ class Knob(QWidget):
 
     def show_value(self, value: Value) -> None:
         """Show a value, without telling anybody."""
-        self.value = value
+        self.value, self.replaced = value, ""
         self.display()
+
+    def show_replaced(self, name: str) -> None:
+        """Show what the viewer made in the place of the value; each of the values can be chosen again."""
+        self.value = self.replaced = name
 
     def display(self) -> None:
         """Bring the fields to `self.value`."""
@@ -345,6 +350,11 @@ class ChoiceKnob(Knob):
 
     def display(self) -> None:
         self.combo.setCurrentIndex(self.declared.choices.index(str(self.value)))
+
+    def show_replaced(self, name: str) -> None:
+        super().show_replaced(name)
+        self.combo.setPlaceholderText(titled(name))
+        self.combo.setCurrentIndex(-1)
 
 
 class FlagKnob(Knob):

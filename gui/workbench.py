@@ -555,6 +555,8 @@ class Workbench(QWidget):
             self.transport.show_where(status)
         self.transport.show_hud(status, len(self._drawn_at))
         self.grid.leisure = status.playing and self.transport.keeps_pace
+        replaced = {name: what for name, what in status.replaced.items() if name not in self.runs.sent}
+        self.controls.show_replaced(replaced, self.runs.values())
 
     # ------------------------------------------------------------------ Explain and Code
 

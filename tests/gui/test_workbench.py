@@ -15,6 +15,8 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from engine.payloads import Stroke
+from gui.knobs import ChoiceKnob
 from gui.settings import Settings
 
 
@@ -351,3 +353,19 @@ def test_the_copy_key_copies_selected_text_before_a_picture(open_bench: Opener, 
     surface.setFocus()
     qtbot.keyClick(surface, Qt.Key.Key_C, control)
     assert not clipboard.image().isNull()
+
+
+def test_a_curve_that_was_drawn_is_the_target(open_bench: Opener, qtbot: QtBot) -> None:
+    bench = open_bench("universal_approximation", values=None)
+    knob = bench.controls.knobs["target"]
+    assert isinstance(knob, ChoiceKnob)
+    assert knob.combo.currentText() == "Sine"
+    stroke = Stroke(tuple((x / 10, 0.5) for x in range(-9, 10)))
+    bench.grid.panels["fit"].view.gesture.emit(stroke, True)
+    qtbot.waitUntil(lambda: knob.combo.placeholderText() == "Drawn" and knob.combo.currentIndex() < 0, timeout=PATIENCE)
+    knob.combo.setCurrentIndex(0)
+    knob.combo.activated.emit(0)  # the sine again
+    assert bench.run is not None
+    qtbot.waitUntil(lambda: not knob.replaced and knob.combo.currentText() == "Sine", timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not bench.runs.sent, timeout=PATIENCE)
+    assert knob.combo.currentText() == "Sine"
