@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -109,3 +110,18 @@ def test_a_machine_that_does_not_keep_up_says_so(bar: TransportBar) -> None:
     bar.show_speed(None)
     bar.show_where(status(6200.0))
     assert bar.where.text() == "step 100 · 6,200 steps/s"
+
+
+def test_at_a_pace_with_time_to_spare_the_views_are_fluent(open_bench: Opener, qtbot: QtBot) -> None:
+    bench = open_bench()
+    qtbot.waitUntil(lambda: bench.ready, timeout=PATIENCE)
+    bench.bridge.set_budget(0.01)  # by itself that makes a frame or two a second
+    type_speed(bench.transport, qtbot, "60")
+    bench.toggle_play()
+    qtbot.waitUntil(lambda: bench.transport.keeps_pace and bench.grid.leisure, timeout=PATIENCE)
+    at: list[float] = []
+    bench.bridge.frame.connect(lambda frame: at.append(time.monotonic()) if frame.view == "surface" else None)
+    qtbot.waitUntil(lambda: len(at) > 20, timeout=PATIENCE)
+    assert 20 / (at[20] - at[0]) > 3  # 20 a second and more on a machine that has nothing else to do
+    bench.toggle_play()
+    qtbot.waitUntil(lambda: not bench.transport.playing, timeout=PATIENCE)
