@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from engine.hyperparameters import Value
-from engine.messages import Act, Changed, Event, LookBack, LookedBack, Poke
+from engine.messages import Act, Changed, Event, Failed, LookBack, LookedBack, Poke
 from engine.payloads import Drawing
 from gui.runs import Runs
 from gui.session_bridge import SessionBridge
@@ -89,6 +89,8 @@ class Rewinding(QObject):
             return
         if isinstance(event, LookedBack):
             self._looked(event)
+        elif isinstance(event, Failed) and event.what == "lookback":
+            self._asked = False
         elif isinstance(event, Changed) and event.view_only and self.rewound:
             self._rest.start()
 
