@@ -168,8 +168,9 @@ class LabTab(QAbstractButton):
             painter.drawRoundedRect(body, 6, 6)
         middle = self.height() / 2
         self._paint_sign(painter, middle)
-        left, right = 25, self.close_button.x() - 4
-        step = self._step_text()
+        closes = not self.close_button.icon().isNull()
+        left, right = 25, self.close_button.x() - 4 if closes else self.width() - 10
+        step = self._step_text() if self.current or not closes else ""  # the button takes its place
         font = style.font(12)
         if step and self.width() >= ROOM_FOR_STEP:
             wide = QFontMetrics(font).horizontalAdvance(step)
@@ -373,6 +374,11 @@ class LabStrip(QFrame):
         on.setCheckable(True)
         on.setChecked(settings.train_in_background)
         on.triggered.connect(lambda checked: setattr(settings, "train_in_background", checked))
+        if (shown := self._labs.shown) is not None:
+            taken = f"Recordings take {shown.bridge.recorded >> 20} of {settings.memory:,} MB…"
+            memory = menu.addAction(taken)
+            memory.setToolTip("Of all open labs together. Beyond that, those not looked at for longest thin out first")
+            memory.triggered.connect(self.settings_asked)
         return menu
 
     def _open_menu(self) -> None:

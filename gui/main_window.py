@@ -251,6 +251,7 @@ class MainWindow(QMainWindow):
             self._strip = LabStrip(self.labs)
             self._strip.chosen.connect(self.show_bench)
             self._strip.close_asked.connect(self.labs.close)
+            self._strip.settings_asked.connect(self.show_settings)
             self.engine().polled.connect(self._strip.polled)
             self.engine().polled.connect(self._show_open_cards)
             self._column.insertWidget(1, self._strip)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent, QStandardItemModel
 from PySide6.QtWidgets import (
     QComboBox,
@@ -27,9 +27,9 @@ from PySide6.QtWidgets import (
 )
 
 from engine.own_labs import lab_files, usual_labs_folder
-from gui import association, style
+from gui import association, format, kept, style
 from gui.background import Work
-from gui.settings import DEVICE_NAMES, DEVICES, MEMORIES, THEMES, Settings
+from gui.settings import DEVICE_NAMES, DEVICES, KEPT_LIMITS, MEMORIES, THEMES, Settings
 
 if TYPE_CHECKING:
     from gui.session_bridge import SessionBridge
@@ -76,6 +76,13 @@ def describe_labs(text: str) -> tuple[str, str]:
     return f"{count} file{'s' if count > 1 else ''} in it, shown in the gallery under Mine.", "good"
 
 
+def _shortened(folder: Path) -> str:
+    """A folder as a person writes it: ~ for the home folder, and not longer than a line."""
+    home, text = str(Path.home()), str(folder)
+    text = f"~{text[len(home) :]}" if text.startswith(f"{home}{os.sep}") else text
+    return text if len(text) <= 48 else f"…{text[-47:]}"
+
+
 class SettingsDialog(QDialog):
     """The bridge knows which devices there are, once torch is loaded."""
 
@@ -98,6 +105,7 @@ class SettingsDialog(QDialog):
         self._make_budget()
         self._make_threads()
         self._make_memory()
+        self._make_open_labs()
         self._make_association()
         heading = QLabel("Settings")
         heading.setProperty("role", "heading")
@@ -115,14 +123,14 @@ class SettingsDialog(QDialog):
         rule = QFrame()
         rule.setProperty("role", "rule")
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(28, 24, 28, 20)
-        layout.setSpacing(18)
+        layout.setContentsMargins(28, 20, 28, 16)
+        layout.setSpacing(14)
         layout.addWidget(heading)
         layout.addLayout(self._grid)
         layout.addStretch(1)
         layout.addWidget(rule)
         layout.addLayout(buttons)
-        self.setMinimumWidth(600)
+        self.setMinimumWidth(840)
         self._bridge = bridge
         self._show_devices()
         if bridge is not None:
@@ -265,10 +273,35 @@ class SettingsDialog(QDialog):
         names = {str(size): f"{size} MB" if size < 1024 else f"{size // 1024} GB" for size in MEMORIES}
         self._memory = self._combo("Memory for rewinding", tuple(names), names)
         self._memory.activated.connect(lambda i: setattr(self.settings, "memory", MEMORIES[i]))
-        self._hint(
-            "Half for pictures to scrub back through, half for states to branch from. With less the past is coarser. "
-            "Acts on runs opened from now on."
+        self._memory_hint = self._hint()
+        self._look = QTimer(self)
+        self._look.setInterval(1000)
+        self._look.timeout.connect(self._show_memory)
+        self._look.start()
+
+    def _show_memory(self) -> None:
+        """What the recordings take now. It holds for all open labs, so that it does not grow with their number."""
+        taken = f"{self._bridge.recorded >> 20} MB in use. " if self._bridge is not None else ""
+        self._memory_hint.setText(
+            f"{taken}Pictures to scrub back through and states to branch from, of all open labs; those "
+            "not looked at for longest thin out first."
         )
+
+    def _make_open_labs(self) -> None:
+        self._away = QComboBox()
+        self._away.addItems(["Pause", "Train on, in a quarter of the time"])
+        self._away.activated.connect(lambda i: setattr(self.settings, "train_in_background", bool(i)))
+        self._row("Labs that are left", self._away, self._away)
+        names = {str(size): f"{size} MB" if size < 1024 else f"{size // 1024} GB" for size in KEPT_LIMITS}
+        self._kept = self._combo("Networks kept", tuple(names), names)
+        self._kept.activated.connect(lambda i: setattr(self.settings, "kept_limit", KEPT_LIMITS[i]))
+        files = kept.listing(self.settings.kept_folder)
+        taken = f"Now {format.size(sum(file.size for file in files))} in {len(files)} files, " if files else "They lie "
+        hint = self._hint(
+            f"{taken}in {_shortened(self.settings.kept_folder)}. Beyond the limit you are asked; "
+            f"after {kept.KEEP_DAYS} days they are removed."
+        )
+        hint.setToolTip(str(self.settings.kept_folder))
 
     # ------------------------------------------------------------------ values
 
@@ -305,6 +338,9 @@ class SettingsDialog(QDialog):
         self._budget_value.setText(f"{self._budget.value()} %")
         self._threads.setValue(s.threads)
         self._memory.setCurrentIndex(MEMORIES.index(s.memory))
+        self._show_memory()
+        self._away.setCurrentIndex(int(s.train_in_background))
+        self._kept.setCurrentIndex(KEPT_LIMITS.index(s.kept_limit))
 
     def _browse(self) -> None:
         start = self._folder.text() or str(Path.home())

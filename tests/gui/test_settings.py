@@ -166,3 +166,22 @@ def test_the_memory_chosen_acts_at_once_on_all_runs(open_window: Callable[..., M
     run = bench.run
     assert run is not None
     assert session._runs[run].snapshots.capacity == bridge.tape(run).capacity == 64 << 20
+
+
+def test_the_dialog_fits_a_small_screen_and_tells_what_recordings_take(
+    open_window: Callable[..., MainWindow], qtbot: QtBot
+) -> None:
+    window = open_window("dense_network", values=SMALL)
+    window.show_settings()
+    dialog = window.findChild(SettingsDialog)
+    assert dialog is not None
+    qtbot.waitUntil(dialog.isVisible, timeout=PATIENCE)
+    assert dialog.height() <= 720
+    assert dialog.width() <= 960
+    assert "MB in use" in dialog._memory_hint.text()
+    assert "of all open labs" in dialog._memory_hint.text()
+    dialog._away.activated.emit(1)
+    dialog._kept.activated.emit(0)
+    assert window.settings.train_in_background
+    assert window.settings.kept_limit == 256
+    dialog.close()
