@@ -26,7 +26,7 @@ from engine.files import target_of
 from engine.hyperparameters import HyperparameterError, Value, make_params, parse_settings, values_of
 from engine.interruption import LEAVING
 from engine.lab import Lab, LabError, Metrics, Proof, advance, check_seed, hyperparameters, start
-from engine.messages import Mark, RunSpec, Series
+from engine.messages import Lesson, Mark, RunSpec, Series
 from engine.metrics import columns_of, first_not_finite
 from engine.own_labs import BrokenLab
 from engine.recorder import MetricHistory
@@ -108,7 +108,7 @@ def run(options: Namespace) -> int:
         for option in ("save", "weights", "metrics"):
             _check_target(option, getattr(options, option))
         _check_length(options)
-        lab, spec, done, curves = _begin(options)
+        lab, spec, done, curves, lesson = _begin(options)
         script = _script(options, lab)
     if options.steps is not None and options.steps < lab.step_count:
         raise WrongInput(f"{options.resume} stands at step {lab.step_count} already: --steps counts from step 0")
@@ -123,7 +123,7 @@ def run(options: Namespace) -> int:
             lab, steps=options.steps, seconds=seconds, progress=progress, script=script, done=done, history=history
         )
         spent = time.perf_counter() - begun
-        _write(options, lab, spec, done, history)
+        _write(options, lab, spec, done, history, lesson)
     result = {"lab": spec.lab, "seed": spec.seed, "steps": lab.step_count, "seconds": round(spent, 3)}
     metrics = {name: _finite(history.last(name)) for name in history.names()}
     if bad is None:
@@ -173,14 +173,16 @@ def _script(options: Namespace, lab: Lab) -> list[Mark]:
     return script
 
 
-def _write(options: Namespace, lab: Lab, spec: RunSpec, done: list[Mark], history: MetricHistory) -> None:
+def _write(
+    options: Namespace, lab: Lab, spec: RunSpec, done: list[Mark], history: MetricHistory, lesson: Lesson
+) -> None:
     """Write what the options ask for, once trained."""
     from engine.export.metrics import POINTS, save_metrics
     from engine.export.weights import save_weights
 
     if options.save:
         snapshot = checkpoint.take(lab, values_of(lab.hp), rng_state(lab.device))
-        snapshot = replace(snapshot, marks=len(done), history=tuple(done))
+        snapshot = replace(snapshot, marks=len(done), history=tuple(done), lesson=lesson)
         checkpoint.save(Path(options.save), spec, snapshot, history.thinned(POINTS))
     if options.weights:
         save_weights(Path(options.weights), lab, replace(spec, hyperparameters=values_of(lab.hp)))
@@ -188,9 +190,9 @@ def _write(options: Namespace, lab: Lab, spec: RunSpec, done: list[Mark], histor
         save_metrics(Path(options.metrics), history.thinned(POINTS))
 
 
-def _begin(options: Namespace) -> tuple[Lab, RunSpec, list[Mark], Series]:
-    """Build what the options ask for, resumed from a checkpoint if they say so; what changed the run so far, and its
-    curves."""
+def _begin(options: Namespace) -> tuple[Lab, RunSpec, list[Mark], Series, Lesson]:
+    """Build what the options ask for, resumed from a checkpoint if they say so; what changed the run so far, its
+    curves, and its bookmarks and earlier runs."""
     card = find_card(options.lab)
     lab_class = load_lab(card.id)
     settings = parse_settings(lab_class.Params, options.set)
@@ -215,7 +217,8 @@ def _begin(options: Namespace) -> tuple[Lab, RunSpec, list[Mark], Series]:
     if snapshot is not None:
         _resume(options.resume, lab, snapshot)
         done = [*snapshot.history, *_set_anew(lab, settings)]
-    return lab, RunSpec(card.id, values_of(lab.hp), lab.dataset, spec.seed, options.device or "auto"), done, curves
+    begun_as = RunSpec(card.id, values_of(lab.hp), lab.dataset, spec.seed, options.device or "auto")
+    return lab, begun_as, done, curves, snapshot.lesson if snapshot is not None else Lesson()
 
 
 def _agree_on_data(options: Namespace, lab_class: type[Lab], dataset: str) -> None:

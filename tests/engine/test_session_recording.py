@@ -23,6 +23,7 @@ import engine.export.command
 import engine.run
 from engine import checkpoint, session_recording
 from engine import messages as m
+from engine.__main__ import main
 from engine.checkpoint import SNAPSHOTS, TIMELINE, CheckpointError, Snapshot, same
 from engine.discovery import catalogue
 from engine.payloads import BarsData, HeatmapData, NetworkData, PointsData
@@ -537,3 +538,17 @@ def test_what_cannot_be_kept_is_left_out_of_the_file() -> None:
     lesson = m.Lesson(frames=((FRAMES[1], 100), (odd, 100)), room=10_000)
     gathered = session_recording.gather(lesson, reel, 9)
     assert gathered.records == (encoded(FRAMES[1]),)
+
+
+def test_the_command_line_hands_on_bookmarks_and_earlier_runs_but_no_timeline(session: Session, tmp_path: Path) -> None:
+    reader, _ = watched(session, "perceptron", 10)
+    path = save(reader, tmp_path / "run.deepscope")
+    out = tmp_path / "out.deepscope"
+    arguments = ["--resume", str(path), "--steps", "20", "--device", "cpu", "--json", "--save", str(out)]
+    assert main(["run", "perceptron", *arguments]) == 0
+    _, snapshot, _ = checkpoint.load(out)
+    assert snapshot.step == 20
+    assert snapshot.lesson.bookmarks == BOOKMARKS
+    assert [run.number for run in snapshot.lesson.earlier] == [1, 2]
+    with zipfile.ZipFile(out) as archive:
+        assert set(archive.namelist()) == {*checkpoint.MEMBERS}
