@@ -28,7 +28,7 @@ class SpeedBox(CalmCombo):
         self.setLineEdit(self.field)
         self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.setCompleter(None)  # type: ignore[arg-type]  # it would turn 60 into what begins like it
-        self.setMinimumContentsLength(12)
+        self.setMinimumContentsLength(13)  # 1,000,000 steps/s
         self.setAccessibleName("Speed")
         self.setToolTip("At most so many steps a second: choose or type ([ slower, ] faster)")
         for speed in SPEEDS:

@@ -15,9 +15,11 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from engine.messages import Status
 from engine.payloads import Stroke
 from gui.knobs import ChoiceKnob
 from gui.settings import Settings
+from gui.transport_bar import TransportBar
 
 
 def test_a_lab_opens_with_its_form_and_its_views(open_bench: Opener, qtbot: QtBot) -> None:
@@ -369,3 +371,20 @@ def test_a_curve_that_was_drawn_is_the_target(open_bench: Opener, qtbot: QtBot) 
     qtbot.waitUntil(lambda: not knob.replaced and knob.combo.currentText() == "Sine", timeout=PATIENCE)
     qtbot.waitUntil(lambda: not bench.runs.sent, timeout=PATIENCE)
     assert knob.combo.currentText() == "Sine"
+
+
+@pytest.mark.parametrize("width", [1280, 1440])
+def test_the_transport_shows_every_digit(qtbot: QtBot, width: int) -> None:
+    bar = TransportBar()
+    qtbot.addWidget(bar)
+    bar.resize(width, bar.height())
+    bar.show()
+    bar.show_playing(True)
+    bar.show_where(Status(1, 9_999_999, 12_345.6, "", True, 123_456.0, 0.05, 600 << 20, "CPU: 2 cores"))
+    bar.show_hud(Status(1, 9_999_999, 12_345.6, "", True, 123_456.0, 0.05, 600 << 20, "CPU: 2 cores"), 20)
+    for speed in (None, 1000.0, 1e6):
+        bar.speed.show_value(speed)
+        field, text = bar.speed.field, bar.speed.field.text()
+        assert field.contentsRect().width() >= field.fontMetrics().horizontalAdvance(text) + 4, text
+    bar.layout().activate()  # type: ignore[union-attr]
+    assert bar.where.width() >= bar.where.fontMetrics().horizontalAdvance(bar.where.text()), bar.where.text()
