@@ -353,5 +353,6 @@ def test_many_tabs_share_the_room_and_then_scroll(open_window: WindowOpener, qtb
     assert 1 < len(seen) < 8
     assert strip.tabs[-1] in seen  # the current one is always seen
     entries = [action.text() for action in strip.menu().actions() if action.text()]
-    assert len(entries) == 9
+    assert len(entries) == 10
+    assert entries[-1].endswith(" of 512 MB…")
     assert entries[0].startswith("Dense network – step 0, paused")
