@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
-from gui import crash_log, theme
+from gui import crash_log, style, theme
 from gui.plain import plain
 
 
@@ -20,6 +20,7 @@ class Notice(QFrame):
         self.setProperty("role", "notice")
         self.setAccessibleName("Notice")
         self._details = ""
+        self._calm = False
         self._picture = QLabel()
         self._text = QLabel()
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -70,7 +71,7 @@ class Notice(QFrame):
     ) -> None:
         """Something the viewer may want: `do` on the button, `decline` on closing or on a button of its own."""
         self._details = text
-        self._say(text, tip or text)
+        self._say(text, tip or text, calm=True)
         self._offer = do, decline
         self._do.setText(button)
         self._do.show()
@@ -101,7 +102,10 @@ class Notice(QFrame):
         """What it says."""
         return self._text.text()
 
-    def _say(self, text: str, tip: str) -> None:
+    def _say(self, text: str, tip: str, *, calm: bool = False) -> None:
+        """`calm` is what nothing went wrong with: it does not look like an error."""
+        self._calm = calm
+        style.mark(self, "role", "offer" if calm else "notice")
         self._text.setText(text)
         self._text.setToolTip(plain(tip))
         self._text.setAccessibleName(text)
@@ -121,7 +125,9 @@ class Notice(QFrame):
         if self._details:
             from gui import icons  # not at start-up
 
-            self._picture.setPixmap(icons.pixmap("warning", 18, theme.current().bad, self.devicePixelRatioF()))
+            t = theme.current()
+            name, colour = ("restart", t.link) if self._calm else ("warning", t.bad)
+            self._picture.setPixmap(icons.pixmap(name, 18, colour, self.devicePixelRatioF()))
             self._close.setIcon(icons.icon("close"))
             self._close.setIconSize(QSize(16, 16))
 

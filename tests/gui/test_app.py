@@ -524,3 +524,21 @@ import sys, torch, pydantic
 print("torch" in sys.modules)
 """
     assert python("-c", code).stdout.split() == ["True", "True"]
+
+
+def test_an_offer_does_not_look_like_an_error(window: MainWindow, qtbot: QtBot) -> None:
+    """What was left at the end of the last start, which may have ended as it should, is no trouble."""
+    notice = window.notice
+
+    def ground() -> QColor:
+        return notice.grab().toImage().pixelColor(notice.width() // 2, 2)
+
+    notice.show_error("ValueError: no", "details")
+    qtbot.waitUntil(notice.isVisible)
+    error = ground()
+    notice.offer("A lab was open", "Go on", lambda: None, lambda: None)
+    calm = ground()
+    assert error.red() > error.blue() + 8
+    assert calm.red() <= calm.blue()
+    notice.show_text("not readable")
+    assert ground() == error
