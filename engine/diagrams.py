@@ -138,11 +138,11 @@ class Numbers(Description):
         if not isinstance(value, NumbersData):
             raise ViewError(f"{self.title}: NumbersData is declared, {type(value).__name__} was returned")
         cells = sum(max(1, bounds.numbers_in(grid.values)) for grid in value.grids)
-        bounds.check(cells, bounds.CELLS, self.title, "numbers")
+        bounds.check(cells, bounds.NUMBER_CELLS, self.title, "numbers")
         grids = []
         for grid in value.grids:
             name = f"{self.title} {grid.name}"
-            values = np.atleast_2d(to_array(grid.values, (0, 1, 2), name, np.float64, bounds.CELLS))
+            values = np.atleast_2d(to_array(grid.values, (0, 1, 2), name, np.float64, bounds.NUMBER_CELLS))
             lit = optional_array(grid.lit, (0, 1, 2), name, np.bool_)
             lit = None if lit is None else np.atleast_2d(lit)
             if lit is not None and lit.shape != values.shape:

@@ -40,9 +40,20 @@ def first_not_finite(columns: Series) -> tuple[int, str, float] | None:
     return min(found, default=None)
 
 
+def rising(
+    steps: npt.NDArray[np.int64], values: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """The points without those that were measured again later, after the run went back to an earlier step."""
+    if len(steps) < 2:
+        return steps, values
+    lowest_later = np.minimum.accumulate(steps[::-1])[::-1][1:]
+    kept = np.append(steps[:-1] < lowest_later, True)
+    return steps[kept], values[kept]
+
+
 def continued(series: Series, later: Iterable[Series]) -> Series:
-    """Each metric with those of its later points that come after its last one."""
-    whole = dict(series)
+    """Each metric, in rising steps, with those of its later points that come after its last one."""
+    whole = {name: rising(*columns) for name, columns in series.items()}
     for batch in later:
         for name, (steps, values) in batch.items():
             had_steps, had_values = whole.get(name, (steps[:0], values[:0]))

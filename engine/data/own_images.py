@@ -119,10 +119,17 @@ def npz_arrays(path: Path) -> Arrays:
     try:
         with open_archive(path) as archive:
             return {info.filename.removesuffix(".npy"): _npy_header(path, archive, info) for info in archive.infolist()}
-    except (DataError, OSError):
+    except DataError:
         raise
     except Exception as error:  # zipfile and numpy raise a dozen kinds on damaged files
+        if _about_the_file(error):
+            raise
         raise DataError(f"{path.name} is not an .npz archive, or it is damaged: {error}") from error
+
+
+def _about_the_file(error: Exception) -> bool:
+    """Whether the file itself cannot be read. A damaged archive raises OSError too, for a place that is not there."""
+    return isinstance(error, OSError) and error.filename is not None
 
 
 @contextmanager
@@ -204,9 +211,11 @@ def read_npz(path: Path, size: int) -> Raw:
             for role, name in names.items():
                 if name:
                     loaded[role] = read_array(archive, name)
-    except (DataError, OSError):  # Cancelled is one
+    except DataError:  # Cancelled is one
         raise
     except Exception as error:  # as above
+        if _about_the_file(error):
+            raise
         raise DataError(f"{path.name} is damaged: {error}") from error
     train, note = as_bytes(path.name, names["train"], loaded["train"])
     labels = as_labels(path.name, names["labels"], loaded["labels"])

@@ -86,7 +86,7 @@ TOO_MUCH: dict[str, tuple[views.Description, Callable[[], Any]]] = {
     "long lines": (diagrams.Lines("It", help="h"), lambda: LinesData((Line("a", huge(10**6), huge(10**6)),))),
     "a surface": (diagrams.Surface("It", help="h"), lambda: SurfaceData(huge(4000, 4000), (0, 1, 0, 1))),
     "a graph": (diagrams.Graph("It", help="h"), lambda: nodes(1000)),
-    "numbers": (diagrams.Numbers("It", help="h"), lambda: NumbersData((Grid("a", huge(200, 200)),) * 2)),
+    "numbers": (diagrams.Numbers("It", help="h"), lambda: NumbersData((Grid("a", huge(1200, 1200)),) * 2)),
     "formulas": (diagrams.Formula("It", help="h"), lambda: (FormulaLine("x"),) * 300),
     "a formula": (diagrams.Formula("It", help="h"), lambda: (FormulaLine("x" * 10**6),)),
 }
