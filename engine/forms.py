@@ -26,7 +26,7 @@ def compare(name: str, kept: Any, like: Any, *, grows: bool = False) -> None:
     elif isinstance(like, Mapping):
         if not isinstance(kept, Mapping) or (not grows and kept.keys() != like.keys()):
             raise misfit(name, kept, like)
-        for key in (name for name in like if name in kept):  # in the order of the network
+        for key in (each for each in like if each in kept):  # in the order of the network
             compare(f"{name}.{key}", kept[key], like[key], grows=grows)
     elif isinstance(like, list | tuple):
         longer = grows and isinstance(like, list)
