@@ -329,7 +329,7 @@ class MainWindow(QMainWindow):
         files = kept.listing(self.settings.kept_folder)
         if over := kept.beyond(files, self.settings.kept_limit << 20):
             total, room = sum(file.size for file in files), sum(file.size for file in over)
-            told = f"Networks kept of closed labs take {format.size(total)}, more than the limit in Settings."
+            told = f"The kept networks of closed labs take {format.size(total)}, more than the limit in Settings."
             button = f"Remove the oldest {len(over)} ({format.size(room)})"
             self.notice.offer(told, button, lambda: self._remove_kept(over), lambda: None)
 

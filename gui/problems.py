@@ -18,7 +18,7 @@ from gui.runs import Pending, Runs
 from gui.toast import Toast
 from gui.view_grid import BuildingPage, ViewGrid
 
-KEPT = "The run before goes on, with the settings it had."
+KEPT = "The previous run continues, with the settings it had."
 
 
 class Problems(QObject):

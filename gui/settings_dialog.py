@@ -255,7 +255,7 @@ class SettingsDialog(QDialog):
         row = QHBoxLayout()
         row.addWidget(self._budget, 1)
         row.addWidget(self._budget_value)
-        self._row("Time for watching", row, self._budget)
+        self._row("Rendering budget", row, self._budget)
         self._hint(
             "The share of training time that drawing the views may take. Less trains faster, more looks smoother."
         )
@@ -283,20 +283,24 @@ class SettingsDialog(QDialog):
         """What the recordings take now. It holds for all open labs, so that it does not grow with their number."""
         taken = f"{self._bridge.recorded >> 20} MB in use. " if self._bridge is not None else ""
         self._memory_hint.setText(
-            f"{taken}Pictures to scrub back through and states to branch from, of all open labs; those "
-            "not looked at for longest thin out first."
+            f"{taken}Recorded views and snapshots of all open labs; the labs not viewed for longest keep "
+            "fewer of them first."
         )
 
     def _make_open_labs(self) -> None:
         self._away = QComboBox()
-        self._away.addItems(["Pause", "Train on, in a quarter of the time"])
+        self._away.addItems(["Pause", "Keep training, in a quarter of the time"])
         self._away.activated.connect(lambda i: setattr(self.settings, "train_in_background", bool(i)))
-        self._row("Labs that are left", self._away, self._away)
+        self._row("Background labs", self._away, self._away)
         names = {str(size): f"{size} MB" if size < 1024 else f"{size // 1024} GB" for size in KEPT_LIMITS}
-        self._kept = self._combo("Networks kept", tuple(names), names)
+        self._kept = self._combo("Kept networks", tuple(names), names)
         self._kept.activated.connect(lambda i: setattr(self.settings, "kept_limit", KEPT_LIMITS[i]))
         files = kept.listing(self.settings.kept_folder)
-        taken = f"Now {format.size(sum(file.size for file in files))} in {len(files)} files, " if files else "They lie "
+        taken = (
+            f"Now {format.size(sum(file.size for file in files))} in {len(files)} files, "
+            if files
+            else "Networks of closed labs are kept "
+        )
         hint = self._hint(
             f"{taken}in {_shortened(self.settings.kept_folder)}. Beyond the limit you are asked; "
             f"after {kept.KEEP_DAYS} days they are removed."

@@ -91,7 +91,7 @@ class UndoHistory(QObject):
     def undo(self) -> None:
         """Take back the last change."""
         if self._runs.cancel():
-            self._toast.say("Cancelled: the run before goes on")
+            self._toast.say("Cancelled: the previous run continues")
         elif not self._done:
             self._toast.say("Nothing to undo")
         else:
@@ -132,7 +132,7 @@ class UndoHistory(QObject):
         if isinstance(entry, Knobs):
             self._set(entry, old=target is self._undone)
         elif entry.awaited:
-            self._toast.say("The last undo is not done yet: try again in a moment")
+            self._toast.say("The last undo is still under way: try again in a moment")
             return
         else:
             self._ask(entry, entry.marks)

@@ -24,7 +24,7 @@ def test_what_cannot_be_built_leaves_the_former_run(open_bench: Opener, qtbot: Q
     bench.runs.choose_dataset(str(missing))
     qtbot.waitUntil(lambda: bool(bench.trouble), timeout=PATIENCE)
     assert "none.csv" in bench.trouble
-    assert "The run before goes on" in bench.trouble
+    assert "The previous run continues" in bench.trouble
     assert list(bench.banner.buttons()) == ["Try again"]
     assert bench.run == run
     assert bench.controls.data is not None
