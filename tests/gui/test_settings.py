@@ -111,7 +111,7 @@ def test_the_dialog_shows_and_changes(settings: Settings, qtbot: QtBot) -> None:
     qtbot.keyClick(dialog._memory, Qt.Key.Key_Down)
     dialog._memory.activated.emit(dialog._memory.currentIndex())
     assert (settings.budget, settings.theme, settings.threads, settings.memory) == (0.07, "light", 1, 1024)
-    assert "states to branch from" in hints(dialog)
+    assert "snapshots of all open labs" in hints(dialog)
     dialog.reset()
     assert (dialog._budget.value(), dialog._theme.currentIndex(), dialog._memory.currentText()) == (5, 0, "512 MB")
 
