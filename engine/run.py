@@ -17,6 +17,7 @@ from engine import checkpoint, device, hyperparameters, marks, undo
 from engine.discovery import load_lab
 from engine.hyperparameters import hyperparameters_of, make_params, values_of, written
 from engine.inside import Inside
+from engine.interruption import Interrupted
 from engine.lab import Lab, LabError, Metrics, actions_of, advance, describe, start, views_of
 from engine.lookback import Viewer
 from engine.messages import (
@@ -101,6 +102,7 @@ class Run:
         self.found: dict[str, str] = {}  # what was left out of its data
         self.inherited = 0  # how many of them came with the file that it goes on from
         self._script = list(script)  # what is to change it as it did before
+        self.refused: list[tuple[str, BaseException]] = []  # hyperparameters that the lab would not take; likewise
         self.applied: list[Event] = []  # changes that took effect within a step; the session sends and empties it
         self._next_step_at = 0.0
         self._probe_rng: tuple[torch.Tensor, torch.Tensor | None] | None = None
@@ -377,7 +379,13 @@ class Run:
 
     def _apply_pending(self) -> None:
         pending, self._pending = self._pending, []
-        self.applied += [self._apply(command, False) for command in pending]
+        for command in pending:
+            try:
+                self.applied.append(self._apply(command, False))
+            except Interrupted:
+                raise
+            except BaseException as error:  # the step was done all the same: training goes on with the old value
+                self.refused.append((command.name, error))
 
     def poke(self, command: Poke) -> list[Event]:
         """Hand a gesture to its view's handler."""

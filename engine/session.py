@@ -332,6 +332,9 @@ class Session:
         for event in run.applied:
             self._post(event)
         run.applied = []
+        refused, run.refused = run.refused, []
+        for name, error in refused:
+            self._fail(run.number, f"set {name}", error, run)
         try:
             with self._heart.during(run.number, run.spec.lab, "step"):  # on a GPU this waits for the steps
                 batch, diverged = run.flush(time.perf_counter(), force=force)

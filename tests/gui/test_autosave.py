@@ -278,7 +278,7 @@ def test_every_open_lab_leaves_an_autosave(open_window: Opener, qtbot: QtBot, se
     for bench in window.labs.benches:
         bench.step_once()
     qtbot.waitUntil(
-        lambda: all(bench.bridge.learned(bench.run or 0) for bench in window.labs.benches), timeout=PATIENCE
+        lambda: all(bench.bridge.standing(bench.run or 0).step == 1 for bench in window.labs.benches), timeout=PATIENCE
     )
     window.close()
     saved = [checkpoint.load(path) for path in settings.autosave_folder.glob("*.deepscope")]

@@ -246,7 +246,7 @@ def assert_alive(window: MainWindow, qtbot: QtBot) -> None:
     assert bench.bridge._session is not None
     assert bench.bridge._session.alive
     reached = [0]
-    bench.bridge.status.connect(lambda status: reached.append(status.step))
+    bench.bridge.status.connect(lambda status: reached.append(status.step) if status.run == bench.run else None)
     bench.toggle_play()
     qtbot.waitUntil(lambda: reached[-1] > 50, timeout=PATIENCE)
 
