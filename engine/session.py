@@ -213,6 +213,8 @@ class Session:
         while going and not self._abandoned:
             with contextlib.suppress(Interrupted):  # it came just when the lab's code had ended
                 going = self._serve_one()
+            if 0 in self._void and self._inbox.empty():  # the interruption may have swallowed the Quit
+                break
         self._runs.clear()
 
     def _serve_one(self) -> bool:

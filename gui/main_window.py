@@ -85,6 +85,7 @@ class MainWindow(QMainWindow):
         self._toast: Toast | None = None  # of the gallery; a lab has one of its own
         self._warm_up = warm_up
         self._painted = False
+        self._closed = False
         self._keys: KeysSheet | None = None
         self._left: Offer | None = None
         self.setWindowTitle("Deepscope")
@@ -547,8 +548,8 @@ class MainWindow(QMainWindow):
         self.header.set_menu(self._menu)
         self.header.load_icons()
         if self._warm_up:
-            QTimer.singleShot(WARM_UP_MS, self, self.engine)
-        QTimer.singleShot(2 * WARM_UP_MS, self, self._offer_what_was_left)
+            QTimer.singleShot(WARM_UP_MS, self, lambda: None if self._closed else self.engine())
+        QTimer.singleShot(2 * WARM_UP_MS, self, lambda: None if self._closed else self._offer_what_was_left())
 
     def _offer_what_was_left(self) -> None:
         """Runs that an earlier start kept, as it ended without saving them."""
@@ -562,6 +563,7 @@ class MainWindow(QMainWindow):
         self._left.look()
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        self._closed = True  # timers of the start may still be running: they must not start an engine now
         self.settings.geometry = self.saveGeometry()
         self.settings.sync()
         self.hide()  # at once: the worker may be in the middle of a long step

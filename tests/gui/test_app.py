@@ -22,7 +22,7 @@ from engine.discovery import catalogue
 from gui import __main__ as command_line
 from gui import app, crash_log, icons, keys, shot, style, theme
 from gui.about import AboutDialog
-from gui.main_window import MainWindow
+from gui.main_window import WARM_UP_MS, MainWindow
 from gui.settings import Settings
 from gui.theme import DARK, LIGHT, Theme
 
@@ -542,3 +542,15 @@ def test_an_offer_does_not_look_like_an_error(window: MainWindow, qtbot: QtBot) 
     assert calm.red() <= calm.blue()
     notice.show_text("not readable")
     assert ground() == error
+
+
+def test_a_window_closed_right_after_it_was_shown_starts_no_engine(settings: Settings, qtbot: QtBot) -> None:
+    window = MainWindow(settings)
+    with qtbot.waitSignal(window.painted):
+        window.show()
+    window.close()
+    later = QTimer(window, interval=3 * WARM_UP_MS, singleShot=True)  # by then the timers of the start have run out
+    with qtbot.waitSignal(later.timeout):
+        later.start()
+    assert window.bridge is None
+    window.deleteLater()
