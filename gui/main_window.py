@@ -577,6 +577,7 @@ class MainWindow(QMainWindow):
             self._left.end()
         for bench in self.labs.benches:
             bench.autosave.close()
+            bench.runs.parking.keep_all(room=0)  # without a timeline, so that closing takes no time
         if self.bridge is not None:  # first the polls, then the worker, then the widgets
             self.bridge.shutdown()
         for bench in self.labs.take_all():

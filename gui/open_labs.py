@@ -2,7 +2,8 @@
 
 A lab that is left stays as it is, with its runs, its timeline and its marks; it is paused, or trains on where the
 viewer chose so. Closing a lab whose network has learned something that lies in no file writes it to the kept folder
-first (see gui/kept.py). The lab is closed once that file is complete; where it cannot be written, it stays open.
+first (see gui/kept.py), and so the earlier runs that undo would bring back. The lab is closed once these files are
+complete; where one cannot be written, it stays open.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class OpenLabs(QObject):
         self.benches: list[Workbench] = []
         self.shown: Workbench | None = None  # the one that is on screen, or was before the gallery
         self._order: list[Workbench] = []  # the one shown last at the end
-        self._keeping: dict[Workbench, tuple[int, Path]] = {}  # those that wait for their file: the run, and where
+        # those that wait for their files: the run that is shown, where it is written, and whether that is done
+        self._keeping: dict[Workbench, tuple[int | None, Path | None, bool]] = {}
         self._listening = False
         settings.changed.connect(self._setting_changed)
 
@@ -44,6 +46,8 @@ class OpenLabs(QObject):
             self._listening = True
             bench.bridge.happened.connect(self._event)
         bench.title_changed.connect(self.changed)
+        bench.runs.parking.written.connect(lambda: self._finish(bench))
+        bench.runs.parking.failed.connect(lambda why: self._stay(bench, why))
         self.changed.emit()
 
     def of(self, lab_id: str) -> Workbench | None:
@@ -87,36 +91,51 @@ class OpenLabs(QObject):
 
     def close(self, bench: Workbench) -> None:
         """Close a lab; what it has learned is kept first, where it lies in no file."""
-        if not bench.unsaved or not bench.bridge.alive or bench.bridge.lost(bench.run):
+        if not bench.bridge.alive or bench.bridge.lost(bench.run):
             self._remove(bench, None)
         elif bench not in self._keeping:
             self._keep(bench)
 
     def _keep(self, bench: Workbench) -> None:
-        assert bench.run is not None
-        bench.pause()
-        try:
-            path = kept.place_for(self.settings.kept_folder, bench.lab_id, bench.step)
-        except OSError as error:
-            bench.saving.not_kept(str(error))
-            return
-        self._keeping[bench] = bench.run, path
-        bench.runs.save(path)
-        self.changed.emit()
+        self._keeping[bench] = bench.run, None, True
+        if bench.unsaved:
+            bench.pause()
+            try:
+                path = kept.place_for(self.settings.kept_folder, bench.lab_id, bench.step)
+            except OSError as error:
+                self._stay(bench, str(error))
+                return
+            self._keeping[bench] = bench.run, path, False
+            bench.runs.save(path)
+        bench.runs.parking.keep_all()
+        self._finish(bench)
+        if bench in self._keeping:
+            self.changed.emit()
 
     def _event(self, event: Event) -> None:
         from engine.messages import Failed, Saved  # with numpy, which the gallery does without
 
-        for bench, (run, path) in tuple(self._keeping.items()):
-            if isinstance(event, Saved) and event.path == path:
-                self._remove(bench, path)
-            elif isinstance(event, Failed) and event.path == path:
-                del self._keeping[bench]
-                bench.saving.not_kept(event.summary)
-                self.changed.emit()
+        for bench, (run, path, _) in tuple(self._keeping.items()):
+            if path is not None and isinstance(event, Saved) and event.path == path:
+                self._keeping[bench] = run, path, True
+                self._finish(bench)
+            elif path is not None and isinstance(event, Failed) and event.path == path:
+                self._stay(bench, event.summary)
             elif bench.run != run:  # it was replaced meanwhile: the file holds the former one
                 del self._keeping[bench]
                 self.changed.emit()
+
+    def _finish(self, bench: Workbench) -> None:
+        """Close a lab that waits for its files, once all of them are complete."""
+        _, path, done = self._keeping.get(bench, (None, None, False))
+        if done and not bench.runs.parking.writing:
+            self._remove(bench, path)
+
+    def _stay(self, bench: Workbench, why: str) -> None:
+        """A file of a lab that is being closed cannot be written: it stays open."""
+        if self._keeping.pop(bench, None) is not None:
+            bench.saving.not_kept(why)
+            self.changed.emit()
 
     def _remove(self, bench: Workbench, path: Path | None) -> None:
         self._keeping.pop(bench, None)

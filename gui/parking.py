@@ -40,7 +40,8 @@ class Former:
 class Parking(QObject):
     """The parked runs of one workbench, the one that was parked first in front."""
 
-    lost = Signal(str)  # why a run could not be kept
+    failed = Signal(str)  # why a run could not be written: it stays open
+    written = Signal()  # one more run lies in a file
 
     def __init__(self, bridge: SessionBridge, lab_id: str, folder: Path, parent: QObject) -> None:
         super().__init__(parent)
@@ -63,8 +64,19 @@ class Parking(QObject):
         former.is_open = True
         self._bridge.park(former.run)
         self._parked.append(former)
-        while len(self._parked) > MOST:
-            self._keep(self._parked.pop(0))
+        for each in self._parked[:-MOST]:
+            self._keep(each)
+
+    @property
+    def writing(self) -> bool:
+        """Whether files are being written."""
+        return bool(self._saving)
+
+    def keep_all(self, room: int = CHEAP) -> None:
+        """The lab is about to be closed: write every parked run to a file of its own, with at most `room` bytes of its
+        timeline. `written` or `failed` follows for each."""
+        for former in tuple(self._parked):
+            self._keep(former, room)
 
     def take(self, former: Former) -> None:
         """A parked run is shown again."""
@@ -82,29 +94,34 @@ class Parking(QObject):
         former.is_open = False
         self._bridge.close(former.run)
 
-    def _keep(self, former: Former) -> None:
+    def _keep(self, former: Former, room: int = CHEAP) -> None:
         """Write a run to a file of its own; it is closed once that is done."""
+        if self._bridge.lost(former.run):
+            return
         if self._bridge.learned(former.run) is None and former.resumed is not None and former.resumed.exists():
             former.file = former.resumed  # nothing was learned since
+            self._parked.remove(former)
             self._end(former)
             return
         history = self._bridge.history(former.run)
         try:
             path = kept.place_for(self._folder, self._lab_id, self._bridge.standing(former.run).step)
         except OSError as error:
-            self._give_up(former, error.strerror or str(error))
+            self._not_kept(error.strerror or str(error))
             return
+        self._parked.remove(former)
         self._saving[path] = former
-        lesson = Lesson(frames=self._bridge.tape(former.run).frames(), room=CHEAP)
+        lesson = Lesson(frames=self._bridge.tape(former.run).frames() if room else (), room=room)
         self._bridge.send(Save(former.run, path, history.thinned(CURVE_POINTS), self.arranged(), lesson))
 
-    def _give_up(self, former: Former, why: str) -> None:
-        self._end(former)
-        self.lost.emit(f"An earlier run could not be kept: {why}")
+    def _not_kept(self, why: str) -> None:
+        self.failed.emit(f"An earlier run could not be written to a file, so it stays in memory: {why}")
 
     def _event(self, event: Event) -> None:
         if isinstance(event, Saved) and (former := self._saving.pop(event.path, None)) is not None:
             former.file = event.path
             self._end(former)
+            self.written.emit()
         elif isinstance(event, Failed) and event.path and (former := self._saving.pop(event.path, None)) is not None:
-            self._give_up(former, event.summary)
+            self._parked.insert(0, former)
+            self._not_kept(event.summary)

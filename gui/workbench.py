@@ -282,7 +282,7 @@ class Workbench(QWidget):
         self.rewinding.coarse.connect(
             lambda step: self.toast.say(f"Your picture is shown with the network of step {step:,}, the nearest kept")
         )
-        runs.parking.lost.connect(self.toast.say)
+        runs.parking.failed.connect(self.toast.say)
         controls.chosen.connect(self._choose)
         controls.action_pressed.connect(self._act)
         transport.play_pressed.connect(self.toggle_play)

@@ -278,6 +278,53 @@ def test_closing_the_window_leaves_an_autosave_of_every_trained_lab(open_window:
     assert {snapshot.step for _, snapshot in found} == steps
 
 
+def restarted(bench: Workbench, qtbot: QtBot) -> None:
+    before = bench.run
+    bench.restart()
+    qtbot.waitUntil(lambda: bench.run != before and bench.ready, timeout=PATIENCE)
+
+
+def test_closing_a_lab_keeps_the_runs_before_its_restarts_too(open_window: WindowOpener, qtbot: QtBot) -> None:
+    window = open_window(DENSE, values=SMALL)
+    bench = bench_of(window)
+    first = train(bench, qtbot)
+    restarted(bench, qtbot)
+    second = train(bench, qtbot, 120)
+    restarted(bench, qtbot)  # the present run has learned nothing
+    window.labs.close(bench)
+    qtbot.waitUntil(lambda: window.labs.benches == [], timeout=PATIENCE)
+    assert sorted(checkpoint.load(path)[1].step for path in kept_files(window)) == sorted([first, second])
+
+
+def test_a_run_before_a_restart_that_cannot_be_written_keeps_the_lab_open(
+    open_window: WindowOpener, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = open_window(DENSE, values=SMALL)
+    bench = bench_of(window)
+    step = train(bench, qtbot)
+    restarted(bench, qtbot)
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        window.labs.close(bench)
+        qtbot.waitUntil(lambda: "Not closed" in bench.trouble and "disk is full" in bench.trouble, timeout=PATIENCE)
+    assert window.labs.benches == [bench]
+    bench.undo.undo()  # it is still there
+    qtbot.waitUntil(lambda: bench.step == step, timeout=PATIENCE)
+
+
+def test_closing_the_window_keeps_the_runs_before_restarts_too(open_window: WindowOpener, qtbot: QtBot) -> None:
+    window = open_window(DENSE, values=SMALL)
+    bench = bench_of(window)
+    step = train(bench, qtbot)
+    restarted(bench, qtbot)
+    window.close()
+    assert [checkpoint.load(path)[1].step for path in kept_files(window)] == [step]
+
+
 # ------------------------------------------------------------------ the strip
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from helpers import BenchOpener, learn, still_trains, take_keyboard
+from helpers import BenchOpener, full_speed, learn, newest, still_trains, take_keyboard
 from PySide6.QtCore import QPoint, Qt
 from pytestqt.qtbot import QtBot
 
@@ -23,6 +23,7 @@ Opener = Callable[..., MainWindow]
 def trained(open_window: Opener, qtbot: QtBot, steps: int = 200) -> Workbench:
     bench = open_window("lenet").workbench
     assert bench is not None
+    full_speed(bench)
     bench.toggle_play()
 
     def far_enough() -> bool:
@@ -95,7 +96,9 @@ def test_a_branch_goes_on_from_there_and_keeps_both_futures(open_window: Opener,
     parent = bench.run
     assert parent is not None
     bench.toggle_play()
-    qtbot.waitUntil(lambda: not bench.transport.playing, timeout=PATIENCE)
+    qtbot.waitUntil(
+        lambda: not bench.transport.playing and newest(bench) == bench.bridge.standing(parent).step, timeout=PATIENCE
+    )
     history = bench.bridge.history(parent)
     end = history.span()
     bench.rewinding.scrub(bench.timeline.track.last // 2)
