@@ -87,7 +87,7 @@ def test_hyperparameters_and_live_changes(tmp_path: Path, capsys: pytest.Capture
     assert "lab.changed(name)" in text
 
 
-@pytest.mark.parametrize("lab", ["dense_network", "diffusion"])
+@pytest.mark.parametrize("lab", ["dense_network", pytest.param("diffusion", marks=pytest.mark.slow)])
 def test_generated_data(lab: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = agrees(lab, ["--data", "moons"], tmp_path / "moons.py", tmp_path, capsys, 30)
     assert 'DATASET, DEVICE = "moons", torch.device("cpu")' in text
@@ -107,7 +107,8 @@ def test_a_table_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert run_alone(tmp_path / "own.py", tmp_path)
 
 
-@pytest.mark.parametrize("lab", ["vae", "diffusion"])  # as they are, 28 × 28, and made smaller
+# as they are, 28 × 28, and made smaller
+@pytest.mark.parametrize("lab", ["vae", pytest.param("diffusion", marks=pytest.mark.slow)])
 def test_pictures_of_ones_own(lab: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     pictures, labels = rng.integers(0, 256, (80, 28, 28), np.uint8), np.arange(80) % 3

@@ -16,6 +16,7 @@ from engine import checkpoint
 from gui import kept
 from gui.lab_strip import LabStrip, LabTab
 from gui.main_window import MainWindow
+from gui.parking import MOST
 from gui.workbench import Workbench
 
 DENSE, PERCEPTRON = "dense_network", "perceptron"
@@ -323,6 +324,25 @@ def test_closing_the_window_keeps_the_runs_before_restarts_too(open_window: Wind
     restarted(bench, qtbot)
     window.close()
     assert [checkpoint.load(path)[1].step for path in kept_files(window)] == [step]
+
+
+@pytest.mark.parametrize("whole_window", [False, True])
+def test_a_run_that_made_way_for_others_is_kept_once(
+    whole_window: bool, open_window: WindowOpener, qtbot: QtBot
+) -> None:
+    window = open_window(DENSE, values=SMALL)
+    bench = bench_of(window)
+    steps = []
+    for _ in range(MOST + 1):
+        steps.append(train(bench, qtbot))
+        restarted(bench, qtbot)
+    qtbot.waitUntil(lambda: len(kept_files(window)) == 1, timeout=PATIENCE)  # the first made way
+    if whole_window:
+        window.close()
+    else:
+        window.labs.close(bench)
+        qtbot.waitUntil(lambda: window.labs.benches == [], timeout=PATIENCE)
+    assert sorted(checkpoint.load(path)[1].step for path in kept_files(window)) == sorted(steps)
 
 
 # ------------------------------------------------------------------ the strip

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import full_speed
 from PIL import Image
 from PySide6.QtCore import QObject, QPoint, QSize, Qt
 from PySide6.QtGui import QColor, QImage
@@ -38,6 +39,7 @@ def trained(open_window: Open, qtbot: QtBot, lab: str = "lenet", steps: int = 60
     window = open_window(lab)
     qtbot.waitUntil(lambda: window.findChild(ExportMenu) is not None)
     bench, exports = window.workbench, window.findChild(ExportMenu).exports
+    full_speed(bench)
     bench.toggle_play()
     tape = bench.bridge.tape(bench.run)
     qtbot.waitUntil(lambda: (tape.span() or (0, 0))[1] >= steps, timeout=PATIENCE)

@@ -234,6 +234,7 @@ def made_of(picture: np.ndarray, payload: ImagesData) -> bool:
 
 def test_a_drawing_of_ones_own_goes_through_the_early_filters(open_bench: BenchOpener, qtbot: QtBot) -> None:
     bench = open_bench("lenet", values=None)
+    full_speed(bench)
     learn(bench, qtbot, 60)
     bench.toggle_play()
     qtbot.waitUntil(lambda: not bench.transport.playing, timeout=PATIENCE)
@@ -260,6 +261,7 @@ def test_a_drawing_of_ones_own_goes_through_the_early_filters(open_bench: BenchO
 
 def test_next_sample_in_the_past_is_shown_there(open_bench: BenchOpener, qtbot: QtBot) -> None:
     bench = open_bench("lenet", values=None)
+    full_speed(bench)
     learn(bench, qtbot, 40)
     bench.rewinding.scrub(20)  # training goes on meanwhile
     canvas, layer1 = bench.grid.panels["canvas"].view, bench.grid.panels["layer1"].view
