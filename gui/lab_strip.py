@@ -249,6 +249,8 @@ class LabStrip(QFrame):
         """Make the tabs those of the open labs, and show how each stands."""
         benches = self._labs.benches
         if [tab.bench for tab in self.tabs] != benches:
+            for menu in self.findChildren(QMenu):  # it may act on a lab that is closed now
+                menu.close()
             known = {tab.bench: tab for tab in self.tabs}
             for tab in self.tabs:
                 if tab.bench not in benches:

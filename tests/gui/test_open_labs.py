@@ -9,7 +9,7 @@ import pytest
 from helpers import PATIENCE, SMALL, WindowOpener, bench_of, full_speed, learn, newest, open_file
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
 from engine import checkpoint
@@ -374,6 +374,25 @@ def test_tabs_switch_close_and_say_how_the_labs_stand(open_window: WindowOpener,
     qtbot.waitUntil(lambda: window.labs.benches == [], timeout=PATIENCE)
     assert not strip.isVisible()
     assert card.open_label == ""
+
+
+def test_an_open_menu_goes_with_the_labs_that_it_lists(open_window: WindowOpener, qtbot: QtBot) -> None:
+    window = open_window(DENSE, values=SMALL)
+    dense = bench_of(window)
+    other = open_more(window, qtbot, PERCEPTRON)
+    strip = strip_of(window)
+    strip.more.click()
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, QMenu)
+    line = next(action for action in menu.actions() if action.text().startswith(dense.title))
+    window.labs.close(dense)  # as when its file is complete while the menu is open
+    assert window.labs.benches == [other]
+    if menu.isVisible():
+        line.trigger()
+    assert bench_of(window) is other
+    assert QApplication.activePopupWidget() is None
+    window.header.explain.click()  # the header still acts on a lab that is open
+    assert other.explain_action.isChecked() == window.header.explain.isChecked()
 
 
 def test_keys_switch_between_tabs(open_window: WindowOpener, qtbot: QtBot) -> None:
