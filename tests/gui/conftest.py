@@ -48,12 +48,13 @@ def clean(application: QApplication) -> Iterator[None]:
     """Every test begins with default settings in the dark theme, and ends with its threads joined."""
     QSettings().clear()
     style.apply(application, "dark")
+    before = set(threading.enumerate())  # a thread is charged to the test that left it, not to all later ones
     yield
     crash_log.remove()
     set_data_folder(None)
     set_labs_folder(None)
     style.apply(application, "dark")
-    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("deepscope")]
+    left = [t.name for t in threading.enumerate() if t.name.startswith("deepscope") and t not in before]
     assert not left, f"still running after the test: {left}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(heartbeat, "AWAITED", 0.2)
     monkeypatch.setattr(heartbeat, "UNASKED", 0.3)
     return made
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """What `time.hold_on()` in a lab waits for, within one instruction; opened when the test ends, even if it fails."""
+    opened = threading.Event()
+    monkeypatch.setattr(time, "hold_on", opened.wait, raising=False)
+    yield opened
+    opened.set()
+
+
+def engines(before: set[threading.Thread]) -> int:
+    """How many engines that were not there before are running."""
+    return sum(t.name == "deepscope-session" and t not in before for t in threading.enumerate())
 
 
 def test_a_step_that_does_not_end_is_told_and_ended(folder: Path, open_window: Opener, qtbot: QtBot) -> None:
@@ -62,11 +77,10 @@ def test_a_build_that_does_not_end_leaves_what_ran_before(folder: Path, open_win
 
 
 def test_what_cannot_be_interrupted_gets_a_new_engine(
-    folder: Path, open_window: Opener, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    folder: Path, open_window: Opener, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, gate: threading.Event
 ) -> None:
+    before = set(threading.enumerate())
     monkeypatch.setattr(session_bridge, "INTERRUPTED_MS", 200)
-    gate = threading.Event()
-    monkeypatch.setattr(time, "hold_on", gate.wait, raising=False)  # within one instruction, until the test is over
     write_lab(folder, "odd", "step", "time.hold_on()", after=5)
     window = open_window("mine.odd")
     bench = bench_of(window)
@@ -98,15 +112,14 @@ def test_what_cannot_be_interrupted_gets_a_new_engine(
     finally:
         gate.set()
     assert checkpoint.load(bench.autosave.path)[1].step >= 3
-    qtbot.waitUntil(lambda: sum(t.name == "deepscope-session" for t in threading.enumerate()) == 1, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: engines(before) == 1, timeout=PATIENCE)
 
 
 def test_a_lab_that_was_lost_can_be_closed_and_its_autosave_stays(
-    folder: Path, open_window: Opener, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    folder: Path, open_window: Opener, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, gate: threading.Event
 ) -> None:
+    before = set(threading.enumerate())
     monkeypatch.setattr(session_bridge, "INTERRUPTED_MS", 100)
-    gate = threading.Event()
-    monkeypatch.setattr(time, "hold_on", gate.wait, raising=False)
     write_lab(folder, "odd", "step", "time.hold_on()", after=2)
     window = open_window("mine.odd")
     bench = bench_of(window)
@@ -125,4 +138,4 @@ def test_a_lab_that_was_lost_can_be_closed_and_its_autosave_stays(
         assert path.exists()
     finally:
         gate.set()
-    qtbot.waitUntil(lambda: sum(t.name == "deepscope-session" for t in threading.enumerate()) <= 1, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: engines(before) <= 1, timeout=PATIENCE)
