@@ -281,6 +281,7 @@ class CodeSide(QWidget):
         self.files.activated.connect(lambda index: self.text.show_file(self.files.itemData(index)))
         self.places.activated.connect(self._go)
         self.folding.clicked.connect(self.text.fold_all)
+        self.edit.setEnabled(False)  # until there is a file to open
         self.edit.clicked.connect(lambda: self.edit_asked.emit(self.files.currentData()))
         self.copy.clicked.connect(self.copy_asked)
         self.text.changed.connect(self._list_places)
@@ -305,6 +306,7 @@ class CodeSide(QWidget):
         for each in (path, *pieces_of(path)):
             self.files.addItem(each.name if each == path else f"nn/{each.name}", each)
         self.files.setVisible(self.files.count() > 1)
+        self.edit.setEnabled(True)
         self.text.show_file(path)
 
     def light_phase(self, phase: str) -> None:

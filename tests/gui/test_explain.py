@@ -317,3 +317,14 @@ def test_no_line_of_code_is_cut_at_the_edge(qtbot: QtBot) -> None:
     longest = max(panel.toPlainText().splitlines(), key=len)
     assert panel.fontMetrics().horizontalAdvance(longest) > panel.viewport().width()
     assert panel.horizontalScrollBar().maximum() == 0
+
+
+def test_there_is_nothing_to_edit_before_a_file_is_shown(qtbot: QtBot) -> None:
+    side = CodeSide()
+    qtbot.addWidget(side)
+    with qtbot.assertNotEmitted(side.edit_asked):
+        side.edit.click()
+    side.show_file(find_card("dense_network").path)
+    with qtbot.waitSignal(side.edit_asked) as asked:
+        side.edit.click()
+    assert asked.args == [find_card("dense_network").path]
