@@ -422,7 +422,7 @@ def test_weights_only_is_kept_as_the_choice(open_window: Opener, qtbot: QtBot, t
     entry = keep_choice(dialog_of(qtbot), "Weights only")
     choose_file(qtbot, path)
     until_said(window, qtbot, "Saved small.deepscope")
-    assert path.stat().st_size == pytest.approx(stated(entry), rel=0.25)
+    assert path.stat().st_size == pytest.approx(stated(entry), rel=0.25, abs=8_000)  # what describes the tensors varies
     assert members(path) == {*checkpoint.MEMBERS}
     learn(window, qtbot, 150)
     press_save(window, qtbot)  # no question, and no timeline
