@@ -59,9 +59,13 @@ class PythonColours(QSyntaxHighlighter):
         """Take the theme's colours."""
         t = theme.current()
         colours = {
-            "comment": t.muted, "string": t.good, "decorator": t.warning, "defined": t.link,
-            "keyword": t.classes[3], "number": t.classes[1],
-        }  # fmt: skip
+            "comment": t.muted,
+            "string": t.good,
+            "decorator": t.warning,
+            "defined": t.link,
+            "keyword": t.classes[3],
+            "number": t.classes[1],
+        }
         for name, colour in colours.items():
             made = QTextCharFormat()
             made.setForeground(QColor(colour))

@@ -88,7 +88,7 @@ class LabFile(QObject):
             self._code.show_error("")
         if self._reloading:
             self._reloading = False
-            self._toast.say(f"{self.path.name} was loaded anew: it begins at step 0")
+            self._toast.say(f"{self.path.name} was reloaded: it begins at step 0")
 
     def located(self, event: Failed) -> Failed:
         """The same failure, with the line of one's own lab that it came from; the line is lit in the code."""

@@ -84,13 +84,28 @@ def palette(t: Theme) -> QPalette:
     """Every role of the palette: some platforms never learn that the scheme is dark."""
     p, role = QPalette(), QPalette.ColorRole
     for each, colour in {
-        role.Window: t.window, role.WindowText: t.text, role.Base: t.raised, role.AlternateBase: t.panel,
-        role.Text: t.text, role.Button: t.raised, role.ButtonText: t.text, role.BrightText: t.on_accent,
-        role.ToolTipBase: t.raised, role.ToolTipText: t.text, role.PlaceholderText: t.muted,
-        role.Highlight: t.accent, role.HighlightedText: t.on_accent, role.Accent: t.accent,
-        role.Link: t.link, role.LinkVisited: t.link, role.Light: t.hover, role.Midlight: t.hover,
-        role.Mid: t.border, role.Dark: t.border, role.Shadow: t.window,
-    }.items():  # fmt: skip
+        role.Window: t.window,
+        role.WindowText: t.text,
+        role.Base: t.raised,
+        role.AlternateBase: t.panel,
+        role.Text: t.text,
+        role.Button: t.raised,
+        role.ButtonText: t.text,
+        role.BrightText: t.on_accent,
+        role.ToolTipBase: t.raised,
+        role.ToolTipText: t.text,
+        role.PlaceholderText: t.muted,
+        role.Highlight: t.accent,
+        role.HighlightedText: t.on_accent,
+        role.Accent: t.accent,
+        role.Link: t.link,
+        role.LinkVisited: t.link,
+        role.Light: t.hover,
+        role.Midlight: t.hover,
+        role.Mid: t.border,
+        role.Dark: t.border,
+        role.Shadow: t.window,
+    }.items():
         p.setColor(each, QColor(colour))
     for each in (role.WindowText, role.Text, role.ButtonText, role.HighlightedText):
         p.setColor(QPalette.ColorGroup.Disabled, each, mix(t.muted, t.window, 0.45))

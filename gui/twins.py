@@ -140,7 +140,7 @@ class Twins(QObject):
             return
         if event.lab != self._lab:  # the code of one's own lab has changed, and maybe what there is to compare
             self.action.setChecked(False)
-            bench.toast.say("The lab was loaded anew: the comparison has ended")
+            bench.toast.say("The lab was reloaded: the comparison has ended")
             return
         if (differences := bench.bridge.differences(event.run)) != self.bar.differences():
             self.bar.put(differences, bench.runs.values())

@@ -182,7 +182,7 @@ class Beside(QWidget):
 class TwinsBar(QFrame):
     """“B is like A, but learning rate 0.3”, a line for each run, and the table of all of them."""
 
-    changed = Signal()  # what differs, or how many they are: all begin anew
+    changed = Signal()  # what differs, or how many there are: all start again
     refused = Signal(str)  # why what was typed is no value
     dropped = Signal(int)  # the number of a run beside A that is compared no longer
     closed = Signal()
@@ -197,7 +197,7 @@ class TwinsBar(QFrame):
         self._declared: dict[str, Hyperparameter] = {}
         self.figures = Figures()
         self.more = QPushButton("Add C")
-        self.more.setToolTip("Compare with one more run, up to four: all begin anew")
+        self.more.setToolTip("Compare with one more run, up to four: all start again from step 0")
         self.more.clicked.connect(self._add_run)
         self.close_button = QPushButton("Close")
         self.close_button.setToolTip("End the comparison; A goes on (T)")

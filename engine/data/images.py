@@ -33,8 +33,17 @@ MAX_CLASSES = 1000
 _SPLIT_SEED = 20_000  # the same pictures are held out on every machine
 
 FASHION_CLASSES = (
-    "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
-)  # fmt: skip
+    "T-shirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
 
 
 @dataclass(frozen=True)
@@ -169,7 +178,7 @@ def finish(name: str, raw: Raw, size: int) -> ImageSet:
         held_out = max(1, count // 7)
         test, test_labels = train[order[:held_out]], train_labels[order[:held_out]]
         train, train_labels = train[order[held_out:]], train_labels[order[held_out:]]
-        notes += (f"{held_out:,} of {count:,} pictures were drawn by lot as test data",)
+        notes += (f"{held_out:,} of {count:,} pictures were randomly held out as test data",)
     return ImageSet(name, train, train_labels, test, test_labels, raw.classes, notes, raw.facts)
 
 

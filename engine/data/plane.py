@@ -185,7 +185,7 @@ def from_table(name: str | Path) -> PlaneSet:
         units.append((column, low + 5 * scale, scale))
     left_out = {"left out": f"{task.lacking:,} of {table.rows:,} rows lack a value"} if task.lacking else {}
     if len(kept) < len(task.rows):
-        left_out["shown to the lab"] = f"{len(kept):,} of these rows, drawn by lot"
+        left_out["shown to the lab"] = f"{len(kept):,} of these rows, randomly sampled"
     if not task.classes:
         value, low, high = _stretched(table.numbers[task.target][kept], 1)
         shown = {"predicted": f"{task.target}, {low:g} to {high:g} shown as -1 to 1"}

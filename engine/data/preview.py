@@ -24,7 +24,7 @@ from engine.data.reading import report
 from engine.data.tables import Table, load_table
 
 SHOWN = 12  # pictures, classes and rows
-TRIED = 2000  # pictures that are opened: of more, so many drawn by lot
+TRIED = 2000  # pictures that are opened; larger sets are randomly sampled
 THUMBNAIL = 56  # pixels
 _BEGINNING = 2000  # characters of a text
 

@@ -14,24 +14,83 @@ from typing import TypeVar
 T = TypeVar("T")
 
 HEROES = (
-    "fox", "hare", "hedgehog", "owl", "badger", "squirrel", "otter", "mouse", "crow", "frog", "goose", "cat", "lamb",
-    "robin", "mole", "beaver", "duck", "donkey", "pony", "rabbit", "snail", "heron", "goat", "turtle", "sparrow",
-)  # fmt: skip
+    "fox",
+    "hare",
+    "hedgehog",
+    "owl",
+    "badger",
+    "squirrel",
+    "otter",
+    "mouse",
+    "crow",
+    "frog",
+    "goose",
+    "cat",
+    "lamb",
+    "robin",
+    "mole",
+    "beaver",
+    "duck",
+    "donkey",
+    "pony",
+    "rabbit",
+    "snail",
+    "heron",
+    "goat",
+    "turtle",
+    "sparrow",
+)
 LOOKS = (
-    "small", "young", "grey", "brown", "old", "shy", "brave", "clever", "sleepy", "hungry", "curious", "quick",
-    "gentle", "thin", "round", "proud", "quiet", "merry",
-)  # fmt: skip
+    "small",
+    "young",
+    "grey",
+    "brown",
+    "old",
+    "shy",
+    "brave",
+    "clever",
+    "sleepy",
+    "hungry",
+    "curious",
+    "quick",
+    "gentle",
+    "thin",
+    "round",
+    "proud",
+    "quiet",
+    "merry",
+)
 SHE = ("Tilly", "Anna", "Rose", "Mabel", "Hazel", "Nora", "Ivy", "Clara", "Ella", "Wren", "June", "Lily")
 HE = ("Tom", "Oscar", "Finn", "Bruno", "Hugo", "Sam", "Otto", "Jasper", "Milo", "Ned", "Leo", "Barley")
 HOMES = (
-    "under the old bridge", "in a hollow tree", "behind the mill", "at the edge of the wood", "beside the pond",
-    "near the stone wall", "on a little farm", "between the roots of an oak", "at the end of the lane",
-    "in the long grass", "below the hill", "by the river", "in a corner of the barn", "close to the sea",
-)  # fmt: skip
+    "under the old bridge",
+    "in a hollow tree",
+    "behind the mill",
+    "at the edge of the wood",
+    "beside the pond",
+    "near the stone wall",
+    "on a little farm",
+    "between the roots of an oak",
+    "at the end of the lane",
+    "in the long grass",
+    "below the hill",
+    "by the river",
+    "in a corner of the barn",
+    "close to the sea",
+)
 TIMES = (
-    "One morning", "One evening", "Early one day", "Late in the autumn", "In the first week of spring",
-    "At the end of summer", "One winter day", "Before sunrise", "After lunch", "On a Sunday", "Long ago",
-)  # fmt: skip
+    "One morning",
+    "One evening",
+    "Early one day",
+    "Late in the autumn",
+    "In the first week of spring",
+    "At the end of summer",
+    "One winter day",
+    "Before sunrise",
+    "After lunch",
+    "On a Sunday",
+    "Long ago",
+)
 PLACES = ("hill", "river", "meadow", "wood", "field", "village", "garden", "lake", "valley", "orchard", "shore", "lane")
 
 
@@ -46,45 +105,80 @@ class Weather:
 WEATHERS = (
     Weather(
         ("rain fell on the {place}", "it rained and rained", "dark clouds hung over the {place}"),
-        ("The path turned to mud.", "The water in the ditch rose higher and higher.", "Every leaf dripped.",
-         "Soon the {place} was one big puddle."),
+        (
+            "The path turned to mud.",
+            "The water in the ditch rose higher and higher.",
+            "Every leaf dripped.",
+            "Soon the {place} was one big puddle.",
+        ),
         ("wet", "cold and wet", "tired of the rain"),
-        ("At last the rain stopped.", "The clouds opened and a rainbow stood over the {place}.",
-         "Towards evening the last drops fell."),
+        (
+            "At last the rain stopped.",
+            "The clouds opened and a rainbow stood over the {place}.",
+            "Towards evening the last drops fell.",
+        ),
     ),
     Weather(
         ("the wind blew over the {place}", "a storm came from the sea", "the wind shook all the trees"),
-        ("A branch broke and fell across the path.", "The leaves flew about like birds.",
-         "A gate banged, again and again.", "The wind took the hat of the farmer and did not bring it back."),
+        (
+            "A branch broke and fell across the path.",
+            "The leaves flew about like birds.",
+            "A gate banged, again and again.",
+            "The wind took the hat of the farmer and did not bring it back.",
+        ),
         ("cold", "a little afraid", "blown about"),
-        ("Then the wind grew tired and lay down.", "In the night the storm went away.",
-         "After an hour the air was still."),
+        (
+            "Then the wind grew tired and lay down.",
+            "In the night the storm went away.",
+            "After an hour the air was still.",
+        ),
     ),
     Weather(
         ("snow lay on the {place}", "it began to snow", "the frost had painted every window white"),
-        ("The pond was frozen.", "There was nothing to eat but a few dry seeds.",
-         "The snow was so deep that nobody could see the path.", "Even the well had a lid of ice."),
+        (
+            "The pond was frozen.",
+            "There was nothing to eat but a few dry seeds.",
+            "The snow was so deep that nobody could see the path.",
+            "Even the well had a lid of ice.",
+        ),
         ("cold", "cold and hungry", "stiff with frost"),
-        ("In the morning the snow began to melt.", "Then the sun came out and the ice cracked.",
-         "A warm wind came up and licked the snow away."),
+        (
+            "In the morning the snow began to melt.",
+            "Then the sun came out and the ice cracked.",
+            "A warm wind came up and licked the snow away.",
+        ),
     ),
     Weather(
         ("the sun burned on the {place}", "it was hot and dry", "there was not one cloud over the {place}"),
-        ("The stream was only a thread of water.", "The grass turned yellow.", "Nobody wanted to run or to play.",
-         "The stones were too hot to stand on."),
+        (
+            "The stream was only a thread of water.",
+            "The grass turned yellow.",
+            "Nobody wanted to run or to play.",
+            "The stones were too hot to stand on.",
+        ),
         ("thirsty", "hot and tired", "slow and sleepy"),
-        ("At sunset a cool wind came.", "Then, far away, there was thunder, and the first drops fell.",
-         "In the evening the shadows grew long and cool."),
+        (
+            "At sunset a cool wind came.",
+            "Then, far away, there was thunder, and the first drops fell.",
+            "In the evening the shadows grew long and cool.",
+        ),
     ),
     Weather(
         ("fog filled the {place}", "a white mist rose from the river", "the fog was as thick as wool"),
-        ("Nobody could see the end of the path.", "Every tree looked like a stranger.",
-         "The bell of the church sounded near and far at once.", "The {place} had quite disappeared."),
+        (
+            "Nobody could see the end of the path.",
+            "Every tree looked like a stranger.",
+            "The bell of the church sounded near and far at once.",
+            "The {place} had quite disappeared.",
+        ),
         ("lost", "alone", "not so sure of the way"),
-        ("Slowly the fog lifted.", "Then a light shone through the mist.",
-         "Around noon the sun ate the fog from the top down."),
+        (
+            "Slowly the fog lifted.",
+            "Then a light shone through the mist.",
+            "Around noon the sun ate the fog from the top down.",
+        ),
     ),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -95,53 +189,121 @@ class Wish:
 
 
 WISHES = (
-    Wish("find something to eat",
-         ("looked under the stones", "dug a hole beside the wall", "searched the ground under the apple tree"),
-         ("there were nuts and berries for two", "they shared a red apple", "they found a whole basket of pears")),
-    Wish("cross the river",
-         ("looked for a boat", "walked up and down the bank", "tried to jump from stone to stone"),
-         ("an old log carried them both to the other side", "they found the bridge behind the willows",
-          "they stood on the other bank and laughed")),
-    Wish("build a house",
-         ("carried sticks and straw", "gathered moss and mud", "counted the stones by the gate"),
-         ("the little house had a roof and a door", "they sat in the new house and listened to the world outside",
-          "there was a warm room, just big enough for two")),
-    Wish("see the sea",
-         ("climbed to the top of the tower", "asked the way at every corner", "followed the gulls"),
-         ("there it was, blue and wide and full of light", "they put their feet into the waves",
-          "they sat in the sand and said nothing for a long time")),
-    Wish("learn to sing",
-         ("took a deep breath and tried", "listened to the blackbird", "practised the same three notes"),
-         ("the song was heard all over the {place}", "they sang together until the stars came out",
-          "even the old dog sang with them")),
-    Wish("sleep in a warm place",
-         ("crept under a heap of leaves", "knocked at the door of the barn", "tried the empty nest"),
-         ("they slept in the hay until noon", "there was a soft bed of wool beside the stove",
-          "they lay close together and were warm")),
-    Wish("go home",
-         ("turned left and then left again", "looked for the two tall trees", "tried to remember the way"),
-         ("there was the little door, and it stood open", "mother was waiting with a bowl of soup",
-          "the lamp in the window was still burning")),
-    Wish("find a friend",
-         ("looked into every garden", "called across the {place}", "wrote a letter and gave it to the wind"),
-         ("they were two, and that was enough", "they played until it was dark",
-          "they met at the gate every day from then on")),
-    Wish("catch the moon",
-         ("climbed onto the roof", "jumped as high as {he} could", "held out a bucket of water"),
-         ("the moon lay in the water, round and bright", "the moon looked down at them and seemed to smile",
-          "they left the moon where it was, for everyone to see")),
-)  # fmt: skip
+    Wish(
+        "find something to eat",
+        ("looked under the stones", "dug a hole beside the wall", "searched the ground under the apple tree"),
+        ("there were nuts and berries for two", "they shared a red apple", "they found a whole basket of pears"),
+    ),
+    Wish(
+        "cross the river",
+        ("looked for a boat", "walked up and down the bank", "tried to jump from stone to stone"),
+        (
+            "an old log carried them both to the other side",
+            "they found the bridge behind the willows",
+            "they stood on the other bank and laughed",
+        ),
+    ),
+    Wish(
+        "build a house",
+        ("carried sticks and straw", "gathered moss and mud", "counted the stones by the gate"),
+        (
+            "the little house had a roof and a door",
+            "they sat in the new house and listened to the world outside",
+            "there was a warm room, just big enough for two",
+        ),
+    ),
+    Wish(
+        "see the sea",
+        ("climbed to the top of the tower", "asked the way at every corner", "followed the gulls"),
+        (
+            "there it was, blue and wide and full of light",
+            "they put their feet into the waves",
+            "they sat in the sand and said nothing for a long time",
+        ),
+    ),
+    Wish(
+        "learn to sing",
+        ("took a deep breath and tried", "listened to the blackbird", "practised the same three notes"),
+        (
+            "the song was heard all over the {place}",
+            "they sang together until the stars came out",
+            "even the old dog sang with them",
+        ),
+    ),
+    Wish(
+        "sleep in a warm place",
+        ("crept under a heap of leaves", "knocked at the door of the barn", "tried the empty nest"),
+        (
+            "they slept in the hay until noon",
+            "there was a soft bed of wool beside the stove",
+            "they lay close together and were warm",
+        ),
+    ),
+    Wish(
+        "go home",
+        ("turned left and then left again", "looked for the two tall trees", "tried to remember the way"),
+        (
+            "there was the little door, and it stood open",
+            "mother was waiting with a bowl of soup",
+            "the lamp in the window was still burning",
+        ),
+    ),
+    Wish(
+        "find a friend",
+        ("looked into every garden", "called across the {place}", "wrote a letter and gave it to the wind"),
+        (
+            "they were two, and that was enough",
+            "they played until it was dark",
+            "they met at the gate every day from then on",
+        ),
+    ),
+    Wish(
+        "catch the moon",
+        ("climbed onto the roof", "jumped as high as {he} could", "held out a bucket of water"),
+        (
+            "the moon lay in the water, round and bright",
+            "the moon looked down at them and seemed to smile",
+            "they left the moon where it was, for everyone to see",
+        ),
+    ),
+)
 
-GREETINGS = ("Where are you going", "What are you doing here", "Why are you so sad", "Can I help you",
-             "Are you all right", "What is the matter")  # fmt: skip
-OFFERS = ("Come with me", "I know a way", "We can do it together", "Let me help you", "Two are better than one",
-          "I have an idea", "Follow me and do not be afraid")  # fmt: skip
+GREETINGS = (
+    "Where are you going",
+    "What are you doing here",
+    "Why are you so sad",
+    "Can I help you",
+    "Are you all right",
+    "What is the matter",
+)
+OFFERS = (
+    "Come with me",
+    "I know a way",
+    "We can do it together",
+    "Let me help you",
+    "Two are better than one",
+    "I have an idea",
+    "Follow me and do not be afraid",
+)
 ANSWERS = ("I want to {wish}", "I only want to {wish}", "I would like to {wish}", "All day I have tried to {wish}")
-MORALS = ("And that was the end of it.", "They were friends ever after.", "What a day that was!",
-          "Nobody in the {place} forgot it.", "That night {name} slept well.", "And if you ask {name}, it is all true.",
-          "The next day was just as good.", "\"Thank you,\" said {name}.", "{name} was happy.")  # fmt: skip
-SMALL = ("The {friend} lived {home}.", "The {friend} was {look} and kind.", "Nobody had seen the {friend} before.",
-         "The {friend} had seen many such days.", "The {friend} did not say much.")  # fmt: skip
+MORALS = (
+    "And that was the end of it.",
+    "They were friends ever after.",
+    "What a day that was!",
+    "Nobody in the {place} forgot it.",
+    "That night {name} slept well.",
+    "And if you ask {name}, it is all true.",
+    "The next day was just as good.",
+    '"Thank you," said {name}.',
+    "{name} was happy.",
+)
+SMALL = (
+    "The {friend} lived {home}.",
+    "The {friend} was {look} and kind.",
+    "Nobody had seen the {friend} before.",
+    "The {friend} had seen many such days.",
+    "The {friend} did not say much.",
+)
 
 QUESTIONS = (
     ("Why is the sky grey", "Because it will rain before long"),
@@ -161,9 +323,14 @@ QUESTIONS = (
     ("Why are you laughing", "Because the rain tickles my nose"),
     ("Do you know a story", "I know three, and the first is the longest"),
 )
-REPLIES = ("\"I see,\" said the {hero}.", "\"I thought so,\" said the {hero}, and yawned.",
-           "The {hero} thought about it.", "\"Are you sure?\" asked the {hero}. \"Quite sure,\" said the {friend}.",
-           "The {hero} wrote it down.", "\"Thank you,\" said the {hero}, and went away.")  # fmt: skip
+REPLIES = (
+    '"I see," said the {hero}.',
+    '"I thought so," said the {hero}, and yawned.',
+    "The {hero} thought about it.",
+    '"Are you sure?" asked the {hero}. "Quite sure," said the {friend}.',
+    "The {hero} wrote it down.",
+    '"Thank you," said the {hero}, and went away.',
+)
 
 
 class _Teller:

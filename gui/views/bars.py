@@ -55,8 +55,10 @@ class BarsView(ViewWidget):
         if self.empty():
             return []
         data = self.payload
-        marks = [" ".join(w for w, i in (("target", data.target), ("chosen", data.chosen)) if i == n)
-                 for n in range(len(data.values))]  # fmt: skip
+        marks = [
+            " ".join(w for w, i in (("target", data.target), ("chosen", data.chosen)) if i == n)
+            for n in range(len(data.values))
+        ]
         rows = zip(data.labels, data.values.tolist(), marks, strict=True)
         return [["label", "value", "mark"], *([label, f"{value:.6g}", mark] for label, value, mark in rows)]
 

@@ -223,8 +223,10 @@ def best(painter: QPainter, at: QPointF, text: str, plot: QRectF, *, over: bool)
     x = min(max(at.x() - wide / 2, plot.left() + 4), plot.right() - wide - 2)
     # the curve came from above to a lowest point, so there is room over it; over a highest one there is not
     up = at.y() - 8 if over else at.y() + 8 + metrics.capHeight()
-    painter.fillRect(QRectF(x - 3, up - metrics.capHeight() - 3, wide + 6, metrics.capHeight() + 6),
-                     faded(theme.current().panel, 0.75))  # fmt: skip
+    painter.fillRect(
+        QRectF(x - 3, up - metrics.capHeight() - 3, wide + 6, metrics.capHeight() + 6),
+        faded(theme.current().panel, 0.75),
+    )
     painter.drawText(QPointF(x, up), text)
 
 

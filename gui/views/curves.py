@@ -324,8 +324,7 @@ class CurvesView(ViewWidget):
         self._paint_place(painter, plot)
         if self._drag is not None and self._pointer is not None and not self._drag[1]:
             left, right = sorted((self._drag[0].x(), self._pointer.x()))
-            painter.fillRect(QRectF(left, plot.top(), right - left, plot.height()),
-                             faded(theme.current().accent, 0.18))  # fmt: skip
+            painter.fillRect(QRectF(left, plot.top(), right - left, plot.height()), faded(theme.current().accent, 0.18))
         elif (at := self._place_read()) is not None:
             step = round(min(max(at, self._x.low), self._x.high))
             readings = [(line, self._reading(line.name, step)) for line in self._lines]

@@ -20,9 +20,21 @@ from gui.views.shared import Scales
 # Marching squares. A cell's corners, clockwise from the top left, give its case (1, 2, 4, 8); its sides are
 # 0 top, 1 right, 2 bottom, 3 left. Each case is crossed from side to side; 5 and 10, the saddles, twice.
 CROSSINGS = {
-    1: [(3, 0)], 2: [(0, 1)], 3: [(3, 1)], 4: [(1, 2)], 5: [(3, 0), (1, 2)], 6: [(0, 2)], 7: [(3, 2)],
-    8: [(2, 3)], 9: [(2, 0)], 10: [(0, 1), (2, 3)], 11: [(2, 1)], 12: [(1, 3)], 13: [(1, 0)], 14: [(0, 3)],
-}  # fmt: skip
+    1: [(3, 0)],
+    2: [(0, 1)],
+    3: [(3, 1)],
+    4: [(1, 2)],
+    5: [(3, 0), (1, 2)],
+    6: [(0, 2)],
+    7: [(3, 2)],
+    8: [(2, 3)],
+    9: [(2, 0)],
+    10: [(0, 1), (2, 3)],
+    11: [(2, 1)],
+    12: [(1, 3)],
+    13: [(1, 0)],
+    14: [(0, 3)],
+}
 STRENGTH = 0.58  # of the surface's colours: points must read over them
 
 
@@ -201,8 +213,13 @@ class FieldView(PointsView):
             return
         chips, look = [], theme.current()
         for index, name in enumerate(self.draws):
-            chip = Chip(self.legend, name, swatch=look.classes[index % len(look.classes)], checkable=True,
-                        help=f"Draw points of {name} (key {index + 1})")  # fmt: skip
+            chip = Chip(
+                self.legend,
+                name,
+                swatch=look.classes[index % len(look.classes)],
+                checkable=True,
+                help=f"Draw points of {name} (key {index + 1})",
+            )
             chip.setAccessibleName(f"Brush: {name}")
             chip.clicked.connect(lambda _=False, index=index: self.choose_brush(index))
             chips.append(chip)

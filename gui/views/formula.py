@@ -291,8 +291,12 @@ class FormulaView(ViewWidget):
         formula = self._set.get(line.latex)
         if piece.what == FORMULA and formula is not None and is_vector(painter):
             outlines = formula.svg.replace('fill="black"', f'fill="{look.text}"')
-            area = QRectF(piece.x, y - formula.ascent * piece.scale, formula.width * piece.scale,
-                          (formula.ascent + formula.descent) * piece.scale)  # fmt: skip
+            area = QRectF(
+                piece.x,
+                y - formula.ascent * piece.scale,
+                formula.width * piece.scale,
+                (formula.ascent + formula.descent) * piece.scale,
+            )
             QSvgRenderer(QByteArray(outlines.encode())).render(painter, area)
             return
         if piece.what == FORMULA and formula is not None:
@@ -340,8 +344,14 @@ class FormulaView(ViewWidget):
 
     def keyPressEvent(self, event: Any) -> None:
         page = self.height() - 20
-        steps = {Qt.Key.Key_Down: 40, Qt.Key.Key_Up: -40, Qt.Key.Key_PageDown: page, Qt.Key.Key_PageUp: -page,
-                 Qt.Key.Key_Home: -math.inf, Qt.Key.Key_End: math.inf}  # fmt: skip
+        steps = {
+            Qt.Key.Key_Down: 40,
+            Qt.Key.Key_Up: -40,
+            Qt.Key.Key_PageDown: page,
+            Qt.Key.Key_PageUp: -page,
+            Qt.Key.Key_Home: -math.inf,
+            Qt.Key.Key_End: math.inf,
+        }
         if event.key() in steps and self._scroll(self._offset + steps[event.key()]):
             self.update()
         else:

@@ -481,9 +481,15 @@ class HeatmapView(ViewWidget):
             self.gesture.emit(picked, not self.probes)
 
     def keyPressEvent(self, event: Any) -> None:
-        key, steps = event.key(), {
-            Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0),
-        }  # fmt: skip
+        key, steps = (
+            event.key(),
+            {
+                Qt.Key.Key_Left: (0, -1),
+                Qt.Key.Key_Right: (0, 1),
+                Qt.Key.Key_Up: (-1, 0),
+                Qt.Key.Key_Down: (1, 0),
+            },
+        )
         if self.empty():
             super().keyPressEvent(event)
         elif key in steps:

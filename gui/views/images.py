@@ -403,9 +403,15 @@ class ImagesView(ViewWidget):
             self.gesture.emit(Pick(index, self.payload.groups[group_index].name), not self.probes)
 
     def keyPressEvent(self, event: Any) -> None:
-        key, steps = event.key(), {
-            Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, -1), Qt.Key.Key_Down: (0, 1),
-        }  # fmt: skip
+        key, steps = (
+            event.key(),
+            {
+                Qt.Key.Key_Left: (-1, 0),
+                Qt.Key.Key_Right: (1, 0),
+                Qt.Key.Key_Up: (0, -1),
+                Qt.Key.Key_Down: (0, 1),
+            },
+        )
         if key in steps and self._grids:
             self._walk(*steps[key])
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.selected is not None:

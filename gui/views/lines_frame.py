@@ -419,8 +419,10 @@ class LinesFrame(ViewWidget):
         variants += 0 if data.hollow is None else data.hollow
         variants += 0 if data.ringed is None else 2 * data.ringed
         with np.errstate(invalid="ignore"):
-            seen = (np.abs(places - (self._plot.center().x(), self._plot.center().y()))
-                    <= (self._plot.width() / 2 + 6, self._plot.height() / 2 + 6)).all(axis=1)  # fmt: skip
+            seen = (
+                np.abs(places - (self._plot.center().x(), self._plot.center().y()))
+                <= (self._plot.width() / 2 + 6, self._plot.height() / 2 + 6)
+            ).all(axis=1)
         order = np.flatnonzero(seen)
         self._sprites[1].draw(painter, places[order], rows[order], variants[order])
         if data.names and count <= NAMED:
@@ -448,8 +450,7 @@ class LinesFrame(ViewWidget):
                 paint.pill(painter, x, self._told_x(self.at), plot, self.width(), metrics)
         if self._mode == "select":
             left, right = sorted((self._press.x(), self._pointer.x()))
-            painter.fillRect(QRectF(left, plot.top(), right - left, plot.height()),
-                             faded(theme.current().accent, 0.18))  # fmt: skip
+            painter.fillRect(QRectF(left, plot.top(), right - left, plot.height()), faded(theme.current().accent, 0.18))
         elif self._cross is not None and not self._mode and named and self.width() >= 200 and plot.height() > 60:
             self._paint_crosshair(painter, named, self._cross)
 

@@ -266,9 +266,11 @@ def outline(lit: Array) -> Array:
     here = padded[1:-1, 1:-1]
     found = []
     for beside, start, end in (
-        (padded[:-2, 1:-1], (0, 0), (1, 0)), (padded[2:, 1:-1], (0, 1), (1, 1)),
-        (padded[1:-1, :-2], (0, 0), (0, 1)), (padded[1:-1, 2:], (1, 0), (1, 1)),
-    ):  # fmt: skip
+        (padded[:-2, 1:-1], (0, 0), (1, 0)),
+        (padded[2:, 1:-1], (0, 1), (1, 1)),
+        (padded[1:-1, :-2], (0, 0), (0, 1)),
+        (padded[1:-1, 2:], (1, 0), (1, 1)),
+    ):
         rows, columns = np.nonzero(here & ~beside)
         corner = np.stack([columns, rows], axis=1)
         found.append(np.concatenate([corner + start, corner + end], axis=1))

@@ -246,8 +246,19 @@ class Chip(QAbstractButton):
     def paintEvent(self, event: Any) -> None:
         """Each look is drawn once: chips are painted with every frame of the view below them."""
         ratio, state = self.devicePixelRatioF(), (self.isChecked() or self.isDown(), self.underMouse(), self.hasFocus())
-        key = (self.size(), ratio, theme.current().name, self.font().key(), self.text(), self.room, *state,
-               self.tight, self.within, self.dimmed, self.swatch)  # fmt: skip
+        key = (
+            self.size(),
+            ratio,
+            theme.current().name,
+            self.font().key(),
+            self.text(),
+            self.room,
+            *state,
+            self.tight,
+            self.within,
+            self.dimmed,
+            self.swatch,
+        )
         if key != self._drawn:
             self._drawn = key
             self._picture = QPixmap(self.size() * ratio)
@@ -286,8 +297,9 @@ class Chip(QAbstractButton):
         text = self.text()
         if self.text_width() > self.room:
             text = QFontMetricsF(painter.font()).elidedText(text, Qt.TextElideMode.ElideRight, self.room + 0.5)
-        painter.drawText(QRectF(x + (0 if self.swatch else 2), 0, self.width(), self.height()),
-                         Qt.AlignmentFlag.AlignVCenter, text)  # fmt: skip
+        painter.drawText(
+            QRectF(x + (0 if self.swatch else 2), 0, self.width(), self.height()), Qt.AlignmentFlag.AlignVCenter, text
+        )
         painter.end()
 
     def _paint_within(self, painter: QPainter, area: QRectF) -> None:

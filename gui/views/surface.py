@@ -277,8 +277,16 @@ class SurfaceView(ViewWidget):
             text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, max(40.0, 0.5 * self.width()))
             swatch = 10.0 if tint.isValid() else 0.0
             wide, high = metrics.horizontalAdvance(text) + 8 + swatch, metrics.height() + 2
-            for right, down in ((off, -high / 2), (-off - wide, -high / 2), (-wide / 2, -off - high), (-wide / 2, off),
-                                (off, -high - 4), (off, 4), (-off - wide, -high - 4), (-off - wide, 4)):  # fmt: skip
+            for right, down in (
+                (off, -high / 2),
+                (-off - wide, -high / 2),
+                (-wide / 2, -off - high),
+                (-wide / 2, off),
+                (off, -high - 4),
+                (off, 4),
+                (-off - wide, -high - 4),
+                (-off - wide, 4),
+            ):
                 box = QRectF(at.x() + right, at.y() + down, wide, high)
                 if room.contains(box) and not any(box.intersects(other) for other in taken):
                     break
@@ -381,10 +389,15 @@ class SurfaceView(ViewWidget):
         self.update()
 
     def keyPressEvent(self, event: Any) -> None:
-        key, turns = event.key(), {
-            Qt.Key.Key_Left: (TURN, 0.0), Qt.Key.Key_Right: (-TURN, 0.0),
-            Qt.Key.Key_Up: (0.0, TURN), Qt.Key.Key_Down: (0.0, -TURN),
-        }  # fmt: skip
+        key, turns = (
+            event.key(),
+            {
+                Qt.Key.Key_Left: (TURN, 0.0),
+                Qt.Key.Key_Right: (-TURN, 0.0),
+                Qt.Key.Key_Up: (0.0, TURN),
+                Qt.Key.Key_Down: (0.0, -TURN),
+            },
+        )
         if self.payload is None:
             event.ignore()
         elif key in turns and event.modifiers() & Qt.KeyboardModifier.ShiftModifier:

@@ -106,8 +106,10 @@ class TableView(ViewWidget):
         self.table.setAccessibleName(description.title)
         self.table.setFrameShape(QTableView.Shape.NoFrame)
         # the panel is its frame
-        self.table.setStyleSheet("QTableView, QHeaderView, QHeaderView::section { background: transparent; }"
-                                 "QTableView, QHeaderView { border: none; }")  # fmt: skip
+        self.table.setStyleSheet(
+            "QTableView, QHeaderView, QHeaderView::section { background: transparent; }"
+            "QTableView, QHeaderView { border: none; }"
+        )
         self.table.setShowGrid(False)
         self.table.setWordWrap(False)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)

@@ -29,10 +29,12 @@ class Desk(Reader):
         self.lab_id, self.lab, self.folder = lab_id, engine.run.load_lab(lab_id), folder
         self.points: dict[int, m.Series] = {}
         self.steps_done: dict[int, int] = {}
+        self.frames: dict[tuple[int, str], Any] = {}  # the latest payload of a view, by run
 
     def read(self) -> None:
         news = self.session.news()
         self.events += news.events
+        self.frames.update({(frame.run, frame.view): frame.payload for frame in news.frames})
         for batch in news.metrics:
             known = self.points.setdefault(batch.run, {})
             joined = {

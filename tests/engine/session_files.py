@@ -158,12 +158,54 @@ def replace(tree: Any, path: Path_, value: Any) -> None:
 
 def odd_values(rng: random.Random) -> Any:
     return rng.choice(
-        [None, True, False, 0, 1, -1, 7, 2**31, 2**53 + 1, 2**63, 2**64, -(2**63) - 1, 10**400, 0.0, 0.5, -0.5, 1e308,
-         -1e308, 1e-320, math.nan, math.inf, -math.inf, "", "x", "\0", "x" * 10_000, "../../etc/passwd", "<b>x</b>", [],
-         {}, [0] * 5, {"x": 1}, *NESTED, {"tensor": "t0"}, {"tensor": "t1"}, {"tensor": "none"}, {"dict": []},
-         {"list": []}, {"tuple": []}, {"list": [1.5, "x"]}, {"tuple": [0.9, 1.0]}, {"dict": [["x", 1]]},
-         {"dict": [[[], 1]]}, {"object": 1}, {"dict": [], "list": []}]
-    )  # fmt: skip
+        [
+            None,
+            True,
+            False,
+            0,
+            1,
+            -1,
+            7,
+            2**31,
+            2**53 + 1,
+            2**63,
+            2**64,
+            -(2**63) - 1,
+            10**400,
+            0.0,
+            0.5,
+            -0.5,
+            1e308,
+            -1e308,
+            1e-320,
+            math.nan,
+            math.inf,
+            -math.inf,
+            "",
+            "x",
+            "\0",
+            "x" * 10_000,
+            "../../etc/passwd",
+            "<b>x</b>",
+            [],
+            {},
+            [0] * 5,
+            {"x": 1},
+            *NESTED,
+            {"tensor": "t0"},
+            {"tensor": "t1"},
+            {"tensor": "none"},
+            {"dict": []},
+            {"list": []},
+            {"tuple": []},
+            {"list": [1.5, "x"]},
+            {"tuple": [0.9, 1.0]},
+            {"dict": [["x", 1]]},
+            {"dict": [[[], 1]]},
+            {"object": 1},
+            {"dict": [], "list": []},
+        ]
+    )
 
 
 # -------------------------------------------------------------------------------------------- mutations
@@ -552,17 +594,42 @@ def lesson_changed(parts: Parts, rng: random.Random) -> bytes:
 
 
 MUTATIONS: tuple[Mutation, ...] = (
-    bytes_flipped, cut_short, piece_moved, member_changed, tensor_list_changed, json_changed, state_changed,
-    state_changed, part_changed, field_replaced, optimizer_changed, optimizer_changed, tensor_changed, tensor_changed,
-    tensor_changed, tensors_mixed, random_numbers_changed, metrics_changed, marks_changed, hyperparameter_changed,
+    bytes_flipped,
+    cut_short,
+    piece_moved,
+    member_changed,
+    tensor_list_changed,
+    json_changed,
+    state_changed,
+    state_changed,
+    part_changed,
+    field_replaced,
+    optimizer_changed,
+    optimizer_changed,
+    tensor_changed,
+    tensor_changed,
+    tensor_changed,
+    tensors_mixed,
+    random_numbers_changed,
+    metrics_changed,
+    marks_changed,
+    hyperparameter_changed,
     run_changed,
-)  # fmt: skip
+)
 
 
 OF_RECORDINGS: tuple[Mutation, ...] = (
-    timeline_changed, timeline_changed, snapshots_changed, snapshots_changed, lesson_changed, tensor_changed,
-    state_changed, optimizer_changed, bytes_flipped, part_changed,
-)  # fmt: skip
+    timeline_changed,
+    timeline_changed,
+    snapshots_changed,
+    snapshots_changed,
+    lesson_changed,
+    tensor_changed,
+    state_changed,
+    optimizer_changed,
+    bytes_flipped,
+    part_changed,
+)
 
 
 def mutated(path: Path, number: int, mutations: tuple[Mutation, ...] = MUTATIONS) -> tuple[str, bytes]:

@@ -78,7 +78,7 @@ def test_of_many_rows_so_many_are_taken_as_a_lab_can_show(path: Path, monkeypatc
     monkeypatch.setattr(plane, "MOST_ROWS", 6)
     data = load_plane(f"{path}?x=wide&y=deep&class=kind")
     assert len(data.xy) == len(data.target) == 6
-    assert data.axes["shown to the lab"] == "6 of these rows, drawn by lot"
+    assert data.axes["shown to the lab"] == "6 of these rows, randomly sampled"
 
 
 def test_whole_numbers_are_classes_or_values_as_is_asked(path: Path) -> None:

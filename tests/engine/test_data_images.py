@@ -202,7 +202,7 @@ def test_a_folder_of_idx_files(tmp_path: Path, packed: bool, with_test: bool) ->
     if with_test:
         assert torch.equal(data.train[:, 0], torch.from_numpy(images) / 255)
     else:
-        assert "10 of 70 pictures were drawn by lot" in data.notes[0]
+        assert "10 of 70 pictures were randomly held out" in data.notes[0]
     single = next(path for path in tmp_path.iterdir() if "train-images" in path.name)
     assert torch.equal(load_images(str(single)).train, data.train)
 

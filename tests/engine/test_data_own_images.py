@@ -116,7 +116,7 @@ NAN[3, 4, 5] = np.nan
         ({"x": np.array([{}, []], object), "y": np.arange(2)}, "holds Python objects, which could run code"),
         ({"x": np.zeros((10_000_000, 1, 1), np.uint8), "y": np.zeros(3)}, "10,000,000 pictures, 31.4 GB"),
     ],
-)  # fmt: skip
+)
 def test_an_unusable_npz_is_explained(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
     np.savez_compressed(tmp_path / "mine.npz", **arrays)
     with pytest.raises(DataError, match=message):
@@ -212,7 +212,7 @@ def test_modes_become_grey_on_white(tmp_path: Path) -> None:
     Image.new("P", (9, 9), 0).save(folder / "palette.gif")
     Image.new("CMYK", (9, 9), 0).save(folder / "ink.jpg")
     data = load_images(str(tmp_path))
-    assert data.notes[0].endswith("were drawn by lot as test data")
+    assert data.notes[0].endswith("were randomly held out as test data")
     means = torch.cat([data.train, data.test]).mean((1, 2, 3))[torch.cat([data.train_labels, data.test_labels]) == 1]
     assert sorted(round(mean, 1) for mean in means.tolist()) == [0, 1, 1, 1, 1, 1]
 

@@ -172,8 +172,12 @@ def test_a_changed_run_is_repeated_bit_for_bit(session: Session, tmp_path: Path)
     told = export(session, "marks", file)
     kinds = [(mark.step, mark.kind, mark.name) for mark in marks.load(file)]
     assert kinds == [
-        (7, "set", "lr"), (12, "edit", "table"), (13, "set", "noisy"), (21, "action", "shake"), (30, "set", "lr"),
-    ]  # fmt: skip
+        (7, "set", "lr"),
+        (12, "edit", "table"),
+        (13, "set", "noisy"),
+        (21, "action", "shake"),
+        (30, "set", "lr"),
+    ]
     session.send(m.Save(1, tmp_path / "session.deepscope"))
     until(session, m.Saved)
     export(session, "weights", tmp_path / "session.safetensors")

@@ -87,9 +87,12 @@ def forged(path: Path, folder: Path, change: Change) -> Path:
 
 
 CASES = [
-    ("lenet", tensor("net", "conv1.weight", to=lambda t: t[:1]),
-     "net.conv1.weight does not fit this lab: the file has float32 numbers of shape (1, 1, 5, 5), "
-     "the lab float32 numbers of shape (2, 1, 5, 5)"),
+    (
+        "lenet",
+        tensor("net", "conv1.weight", to=lambda t: t[:1]),
+        "net.conv1.weight does not fit this lab: the file has float32 numbers of shape (1, 1, 5, 5), "
+        "the lab float32 numbers of shape (2, 1, 5, 5)",
+    ),
     ("lenet", tensor("net", "conv1.weight", to=lambda t: t.double()), "the file has float64 numbers of shape (2, 1,"),
     ("lenet", value("net", "conv1.weight", to="x"), "net.conv1.weight does not fit this lab: the file has 'x', the"),
     ("lenet", tensor("queue", to=filled(5000)), "queue holds 5000; in this lab it is from 0 to 1,436"),
@@ -97,8 +100,11 @@ CASES = [
     ("lenet", value("position", to=2.0), "position does not fit this lab: the file has 2.0, the lab 0"),
     ("lenet", value("judged", to=10**300), "judged does not fit this lab: the file has a whole number beyond 53 bits"),
     ("digits", value("optimizer", "param_groups", to={"list": []}), "optimizer.param_groups does not fit this lab"),
-    ("digits", tensor("optimizer", "state", 0, "momentum_buffer", to=lambda t: t.T),
-     "optimizer.state.0.momentum_buffer does not fit this lab: the file has float32 numbers of shape (784, 16)"),
+    (
+        "digits",
+        tensor("optimizer", "state", 0, "momentum_buffer", to=lambda t: t.T),
+        "optimizer.state.0.momentum_buffer does not fit this lab: the file has float32 numbers of shape (784, 16)",
+    ),
     ("vae", tensor("optimizer", "state", 0, "step", to=filled(math.nan)), "optimizer.state.0.step holds nan"),
     ("vae", tensor("optimizer", "state", 0, "exp_avg", to=lambda t: t[0]), "optimizer.state.0.exp_avg does not fit"),
     ("vae", value("ends", to={"list": [0, 10**6]}), "ends holds 1000000"),
@@ -120,7 +126,7 @@ CASES = [
     ("dense_network", header(marks=[{}] * 15_000_000), "it has too many parts"),
     ("dense_network", header(marks=[{}] * 300_000), "marks: List should have at most 200000 items"),
     ("dense_network", header(window="nested much"), "it is nested too deeply"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("lab", "change", "message"), CASES, ids=range(len(CASES)))

@@ -185,9 +185,17 @@ def test_pictures() -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [torch.tensor(2.0), torch.full((3, 2), float("nan")), torch.arange(4), torch.tensor([1.0, float("inf")]),
-     torch.ones(1, 40, 5), torch.ones(2, 300, 1, 1), torch.full((4,), 1e-42), torch.ones(2, 3, 4, 5, 6)],
-)  # fmt: skip
+    [
+        torch.tensor(2.0),
+        torch.full((3, 2), float("nan")),
+        torch.arange(4),
+        torch.tensor([1.0, float("inf")]),
+        torch.ones(1, 40, 5),
+        torch.ones(2, 300, 1, 1),
+        torch.full((4,), 1e-42),
+        torch.ones(2, 3, 4, 5, 6),
+    ],
+)
 def test_any_tensor_can_be_shown(values: Tensor) -> None:
     for data in (activation_data(values, 24), weight_data(values, 24, 1.0)):
         assert data.shape == tuple(values.shape)

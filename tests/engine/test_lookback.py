@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,16 +58,9 @@ def test_a_drawing_of_now_through_the_filters_of_then(session: Session, tmp_path
     assert {frame.view for frame in answer.frames} == {"canvas", "layer1", "layer2", "chances"}  # the others are known
     session.send(m.Look(2, views))
     desk.save(2, "then")
-    frames: dict[str, Any] = {}
-
-    def all_rendered() -> bool:
-        frames.update({frame.view: frame.payload for frame in session.news().frames if frame.run == 2})
-        return set(views) <= set(frames)
-
-    while not all_rendered():
-        time.sleep(0.01)
+    desk.until(lambda: {(2, view) for view in views} <= desk.frames.keys())
     for frame in answer.frames:
-        assert lookback._alike(frame.payload, frames[frame.view]), frame.view
+        assert lookback._alike(frame.payload, desk.frames[2, frame.view]), frame.view
     assert np.array_equal(payload(answer, "canvas").pixels, SEVEN)
 
 

@@ -49,8 +49,12 @@ def test_the_lectures_example() -> None:
     assert data.nodes[-1].value == "0.00247"
     assert [edge.number for edge in data.edges[:3]] == [1, 3, -2]
     assert [edge.forward for edge in data.edges] == [
-        "w₀ = 1", "w₁ = 3\nw₁x₁ = −3", "w₂ = −2\nw₂x₂ = −4", "−6", "0.00247",
-    ]  # fmt: skip
+        "w₀ = 1",
+        "w₁ = 3\nw₁x₁ = −3",
+        "w₂ = −2\nw₂x₂ = −4",
+        "−6",
+        "0.00247",
+    ]
     formula = render(lab, "formula")
     assert isinstance(formula, FormulaData)
     assert formula.lines[0].numbers == "= 1 + 3 · (−1) − 2 · 2 = −6"

@@ -82,9 +82,10 @@ def test_the_bound_is_the_sum_of_its_parts_whatever_beta_is() -> None:
 
 
 def test_beta_and_the_regulariser_govern_how_much_the_code_tells() -> None:
-    kl = {name: lab(200, **knobs)[1]["validation KL"] for name, knobs in {
-        "off": {"regularise": False}, "one": {"beta": 1.0}, "ten": {"beta": 10.0}
-    }.items()}  # fmt: skip
+    kl = {
+        name: lab(200, **knobs)[1]["validation KL"]
+        for name, knobs in {"off": {"regularise": False}, "one": {"beta": 1.0}, "ten": {"beta": 10.0}}.items()
+    }
     assert kl["off"] > 2 * kl["one"] > 4 * kl["ten"]
 
 

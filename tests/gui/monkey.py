@@ -82,13 +82,35 @@ KEYS = [
     *((getattr(Qt.Key, f"Key_{letter}"), NONE) for letter in "SPRNFTHECLXOMABDGKVZ0123456789"),
     *((getattr(Qt.Key, f"Key_{letter}"), CONTROL) for letter in "LBZYCSOFVXA"),
     *((getattr(Qt.Key, f"Key_{letter}"), CONTROL | SHIFT) for letter in "PRSZ"),
-    *((getattr(Qt.Key, f"Key_{name}"), NONE) for name in (
-        "Space", "Space", "Escape", "Return", "Tab", "Backspace", "Delete", "Home", "End", "PageUp", "PageDown",
-        "Plus", "Minus", "Left", "Right", "Up", "Down", "F1", "F11", "BracketLeft", "BracketRight",
-    )),
+    *(
+        (getattr(Qt.Key, f"Key_{name}"), NONE)
+        for name in (
+            "Space",
+            "Space",
+            "Escape",
+            "Return",
+            "Tab",
+            "Backspace",
+            "Delete",
+            "Home",
+            "End",
+            "PageUp",
+            "PageDown",
+            "Plus",
+            "Minus",
+            "Left",
+            "Right",
+            "Up",
+            "Down",
+            "F1",
+            "F11",
+            "BracketLeft",
+            "BracketRight",
+        )
+    ),
     *((getattr(Qt.Key, f"Key_{name}"), SHIFT) for name in ("Tab", "Left", "Right", "Up", "Down", "F10")),
     (Qt.Key.Key_Comma, CONTROL),
-]  # fmt: skip
+]
 LIVELY = (QAbstractButton, QComboBox, QLineEdit, QAbstractSlider, QAbstractItemView, QTextEdit)
 
 

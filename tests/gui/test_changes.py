@@ -148,8 +148,9 @@ def test_turns_that_come_together_are_one_change(open_bench: Opener) -> None:
     ]
     bench.flags.restore(turns, 1000, bench.info)
     assert [(flag.step, flag.text) for flag in bench.flags.flags] == [
-        (500, "Learning rate: 0.3"), (900, "Learning rate: 0.4"),
-    ]  # fmt: skip
+        (500, "Learning rate: 0.3"),
+        (900, "Learning rate: 0.4"),
+    ]
     assert rows_of(bench)[0] == ("500", "Learning rate", "0.1", "0.3")
     assert bench.run is not None
     bench.bridge.happened.emit(WentBack(bench.run, 600, tuple(turns[:2])))
@@ -158,8 +159,10 @@ def test_turns_that_come_together_are_one_change(open_bench: Opener) -> None:
 
 def test_a_run_begins_with_what_its_changes_changed() -> None:
     marks = (
-        Mark(1, "set", "rate", "", 0.1, 0.2), Mark(2, "set", "rate", "", 0.2, 0.3), Mark(2, "action", "shake", ""),
-    )  # fmt: skip
+        Mark(1, "set", "rate", "", 0.1, 0.2),
+        Mark(2, "set", "rate", "", 0.2, 0.3),
+        Mark(2, "action", "shake", ""),
+    )
     assert beginning(RunSpec("lab", {"rate": 0.3, "width": 4}, seed=3), marks) == RunSpec(
         "lab", {"rate": 0.1, "width": 4}, seed=3
     )

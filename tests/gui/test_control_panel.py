@@ -28,11 +28,21 @@ ALL = (RATE, WIDTH, SHAPE, DEEP, DEPTH, NAMES)
 
 def lab(accepts: tuple[str, ...] = ("images",)) -> LabInfo:
     return LabInfo(
-        id="some", title="Some", chapter="Vision", summary="", about="", layout=(), views={}, probes=frozenset(),
-        edits=frozenset(), hyperparameters={each.name: each for each in ALL},
-        actions=(ActionInfo("next", "Next", "Another one", True),), datasets=("digits", "mnist"), accepts=accepts,
+        id="some",
+        title="Some",
+        chapter="Vision",
+        summary="",
+        about="",
+        layout=(),
+        views={},
+        probes=frozenset(),
+        edits=frozenset(),
+        hyperparameters={each.name: each for each in ALL},
+        actions=(ActionInfo("next", "Next", "Another one", True),),
+        datasets=("digits", "mnist"),
+        accepts=accepts,
         source=Path("some.py"),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture

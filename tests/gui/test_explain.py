@@ -29,7 +29,7 @@ def lab(lab_id: str = "nobody", about: str = "A lab.") -> LabInfo:
     views = {"rates": Table("Rates", help="…")}
     return LabInfo(
         lab_id, "Some", "Vision", "", about, (("rates",),), views, frozenset(), frozenset(), {}, (), (), (), Path("x")
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -100,8 +100,12 @@ def test_a_picture_has_the_colour_and_the_sharpness_asked_for() -> None:
     image = formulas.paint(formula, "#ff0000", 2.0)
     assert image.devicePixelRatio() == 2.0
     assert image.width() >= 2 * formula.width
-    seen = {image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())
-            if image.pixelColor(x, y).alpha() == 255}  # fmt: skip
+    seen = {
+        image.pixelColor(x, y).name()
+        for x in range(image.width())
+        for y in range(image.height())
+        if image.pixelColor(x, y).alpha() == 255
+    }
     assert seen == {"#ff0000"}
 
 
@@ -133,8 +137,12 @@ def test_the_theme_recolours_the_formulas(panel: ExplainPanel, qtbot: QtBot, app
     def colours() -> set[str]:
         name = QUrl(images(panel.document())[0].name())
         image = panel.document().resource(QTextDocument.ResourceType.ImageResource.value, name)
-        return {image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())
-                if image.pixelColor(x, y).alpha() == 255}  # fmt: skip
+        return {
+            image.pixelColor(x, y).name()
+            for x in range(image.width())
+            for y in range(image.height())
+            if image.pixelColor(x, y).alpha() == 255
+        }
 
     assert colours() == {theme.DARK.text}
     style.apply(application, "light")

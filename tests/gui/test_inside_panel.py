@@ -163,8 +163,16 @@ def test_more_layers_than_there_is_room_for(open_bench: BenchOpener, qtbot: QtBo
     qtbot.waitUntil(lambda: bar.maximum() > 0)
     assert strip.width() > panel.width()
     down, here = QPoint(0, -120), QPointF(200, 60)
-    wheel = QWheelEvent(here, strip.mapToGlobal(here), QPoint(), down, Qt.MouseButton.NoButton,
-                        Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False)  # fmt: skip
+    wheel = QWheelEvent(
+        here,
+        strip.mapToGlobal(here),
+        QPoint(),
+        down,
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
     QApplication.sendEvent(panel.area.viewport(), wheel)
     assert bar.value() == 120
     bench.activateWindow()

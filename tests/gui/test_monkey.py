@@ -30,10 +30,18 @@ OWN, PER_LAB = 128 + 400, 40
 
 def let_loose(folder: Path, lab: str, seconds: float, seed: int) -> dict[str, Any]:
     """Operate the application at random; returns the report of it."""
-    places = {name: folder / part for name, part in {
-        "HOME": "home", "TMPDIR": "tmp", "XDG_CONFIG_HOME": "home/config", "XDG_DATA_HOME": "home/data",
-        "XDG_CACHE_HOME": "home/cache", "XDG_STATE_HOME": "home/state", "DEEPSCOPE_LABS": "labs",
-    }.items()}  # fmt: skip
+    places = {
+        name: folder / part
+        for name, part in {
+            "HOME": "home",
+            "TMPDIR": "tmp",
+            "XDG_CONFIG_HOME": "home/config",
+            "XDG_DATA_HOME": "home/data",
+            "XDG_CACHE_HOME": "home/cache",
+            "XDG_STATE_HOME": "home/state",
+            "DEEPSCOPE_LABS": "labs",
+        }.items()
+    }
     for place in places.values():
         place.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {name: str(place) for name, place in places.items()}

@@ -78,8 +78,11 @@ def test_a_table_is_shown_with_counts_kinds_and_what_is_broken(look_at: Opener, 
     assert dialog.grid is not None
     headings = [dialog.grid.horizontalHeaderItem(i) for i in range(4)]
     assert [item.text() for item in headings if item] == [
-        "id\nx₁: numbers", "long\nx₂: numbers, 3.2 % missing", "wide\nnumbers", "kind\npredicted: 3 words",
-    ]  # fmt: skip
+        "id\nx₁: numbers",
+        "long\nx₂: numbers, 3.2 % missing",
+        "wide\nnumbers",
+        "kind\npredicted: 3 words",
+    ]
     assert dialog.use.isEnabled()
 
 

@@ -27,9 +27,18 @@ SHOWN = BAD.replace("\\", "")
 def hostile_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The README's example with markup in each of its texts."""
     source = EXAMPLE
-    for text in ("One neuron", "A line between two clouds", "How far each step goes", "What the neuron says", "Forget",
-                 "Its output for every point of the plane", "Binary cross-entropy, averaged over all points", "blue",
-                 "Start again from small random weights", "A single neuron draws"):  # fmt: skip
+    for text in (
+        "One neuron",
+        "A line between two clouds",
+        "How far each step goes",
+        "What the neuron says",
+        "Forget",
+        "Its output for every point of the plane",
+        "Binary cross-entropy, averaged over all points",
+        "blue",
+        "Start again from small random weights",
+        "A single neuron draws",
+    ):
         assert text in source
         source = source.replace(text, f"{BAD} {text}")
     source = source.replace('"""One', '"""1').replace('"Loss"', f'"{BAD}Loss"')

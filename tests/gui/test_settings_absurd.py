@@ -27,9 +27,21 @@ from gui.settings import DEVICES, KEPT_LIMITS, MEMORIES, THEMES, Settings
 from gui.settings_dialog import SettingsDialog, describe_folder, describe_labs
 
 KEYS = (
-    "theme", "data_folder", "labs_folder", "device", "budget", "threads", "memory", "kept_limit", "export_folder",
-    "train_in_background", "recent_labs", "recent_sessions", "labs/dense_network", "geometry",
-)  # fmt: skip
+    "theme",
+    "data_folder",
+    "labs_folder",
+    "device",
+    "budget",
+    "threads",
+    "memory",
+    "kept_limit",
+    "export_folder",
+    "train_in_background",
+    "recent_labs",
+    "recent_sessions",
+    "labs/dense_network",
+    "geometry",
+)
 ABSURD: dict[str, Any] = {
     "text": "ünder & <b>über</b> \n\t'\"%s{}",
     "long text": "x" * 300,

@@ -189,9 +189,19 @@ def test_columns_give_up_the_room_for_their_arrows_before_they_are_cut(qtbot):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1,204", 1204.0), ("98.7 %", 98.7), ("1.2 M", 1.2e6), ("-3e-4", -3e-4), ("5 ms", 5.0), ("cat", None), ("", None),
-     ("3 cats sat", None), (".", None), (",", None)],
-)  # fmt: skip
+    [
+        ("1,204", 1204.0),
+        ("98.7 %", 98.7),
+        ("1.2 M", 1.2e6),
+        ("-3e-4", -3e-4),
+        ("5 ms", 5.0),
+        ("cat", None),
+        ("", None),
+        ("3 cats sat", None),
+        (".", None),
+        (",", None),
+    ],
+)
 def test_what_a_cell_is_worth(text, value):
     assert as_number(text) == value
 

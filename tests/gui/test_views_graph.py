@@ -187,8 +187,16 @@ def test_zoom_pan_and_reset(show):
     view = show(GRAPH, graph_data())
     at = QPointF(200, 150)
     place = view.to_scene(at)
-    wheel = QWheelEvent(at, view.mapToGlobal(at), QPoint(), QPoint(0, 240), Qt.MouseButton.NoButton,
-                        Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False)  # fmt: skip
+    wheel = QWheelEvent(
+        at,
+        view.mapToGlobal(at),
+        QPoint(),
+        QPoint(0, 240),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
     QApplication.sendEvent(view, wheel)
     assert view.zoom > 1.3
     assert view.to_scene(at).x() == pytest.approx(place.x())

@@ -252,9 +252,16 @@ def test_frames_that_play_in_one_run_play_in_all(beside, qtbot: QtBot):
 
 @pytest.mark.parametrize(
     ("count", "size", "columns"),
-    [(2, (800, 300), 2), (2, (200, 500), 1), (3, (900, 300), 3), (3, (400, 400), 2), (4, (1200, 250), 4),
-     (4, (500, 400), 2), (4, (150, 900), 1)],
-)  # fmt: skip
+    [
+        (2, (800, 300), 2),
+        (2, (200, 500), 1),
+        (3, (900, 300), 3),
+        (3, (400, 400), 2),
+        (4, (1200, 250), 4),
+        (4, (500, 400), 2),
+        (4, (150, 900), 1),
+    ],
+)
 def test_all_are_as_large_as_each_other(beside, count: int, size: tuple[int, int], columns: int):
     panel, made = beside(HEAT, *[matrices(1.0)] * count, size=size)
     assert panel.columns == columns

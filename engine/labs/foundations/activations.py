@@ -150,21 +150,28 @@ class Activations(Lab):
     # ------------------------------------------------------------------------------------------------- views
 
     accuracy = Curves(
-        "Accuracy", metrics=("linear", "bent", "deep"), percent=True,
+        "Accuracy",
+        metrics=("linear", "bent", "deep"),
+        percent=True,
         help="Share of all points that each network gets right; of values, predicts to within 0.1.",
-    )  # fmt: skip
+    )
     loss = Curves(
         "Loss", metrics=("linear loss", "bent loss", "deep loss"), help="Mean over points; guessing costs ln 2 = 0.69."
     )
     idle = Curves(
-        "Deep: dead, saturated units", metrics=("dead", "saturated"),
+        "Deep: dead, saturated units",
+        metrics=("dead", "saturated"),
         help="Dead: no slope at any point. Saturated: under 5 % of the steepest slope at more than 95 % of points.",
-    )  # fmt: skip
+    )
 
-    @view(Lines(
-        "The activation and its slope", x_axis="z", hint="drag the line",
-        help="g(z) and its derivative g'(z), dashed. Dots: the bent twin's units at the place asked about.",
-    ))  # fmt: skip
+    @view(
+        Lines(
+            "The activation and its slope",
+            x_axis="z",
+            hint="drag the line",
+            help="g(z) and its derivative g'(z), dashed. Dots: the bent twin's units at the place asked about.",
+        )
+    )
     def functions(self) -> LinesData:
         g, z = ACTIVATIONS[self.hp.activation], torch.linspace(-REACH, REACH, 601)
         lines = Line("g", z, g.g(z)), Line("g'", z, g.slope(z), "dashed")
@@ -212,28 +219,50 @@ class Activations(Lab):
             self.samples.draw(gesture)
             self.changed("batch_size")
 
-    @view(Field(
-        "Without an activation", low=-1, high=1, level=0, x_axis="x₁", y_axis="x₂", draws=CLASSES,
-        help="The linear twin's prediction at each place. Click to send a place through; draw points of your own.",
-    ))  # fmt: skip
+    @view(
+        Field(
+            "Without an activation",
+            low=-1,
+            high=1,
+            level=0,
+            x_axis="x₁",
+            y_axis="x₂",
+            draws=CLASSES,
+            help="The linear twin's prediction at each place. Click to send a place through; draw points of your own.",
+        )
+    )
     def straight(self) -> FieldData:
         return self.surface("linear")
 
     straight.probe(point_at).edit(draw)
 
-    @view(Field(
-        "With the activation", low=-1, high=1, level=0, x_axis="x₁", y_axis="x₂", draws=CLASSES,
-        help="The prediction of the twin with the activation: same first weights, same batches, same rate.",
-    ))  # fmt: skip
+    @view(
+        Field(
+            "With the activation",
+            low=-1,
+            high=1,
+            level=0,
+            x_axis="x₁",
+            y_axis="x₂",
+            draws=CLASSES,
+            help="The prediction of the twin with the activation: same first weights, same batches, same rate.",
+        )
+    )
     def bent(self) -> FieldData:
         return self.surface("bent")
 
     bent.probe(point_at).edit(draw)
 
-    @view(Bars(
-        "Deep: gradients", low=1e-8, high=1, log=True, hint="powers of ten",
-        help="Length of dJ/dW in each layer of the deep network, over all points. The error comes in at the output.",
-    ))  # fmt: skip
+    @view(
+        Bars(
+            "Deep: gradients",
+            low=1e-8,
+            high=1,
+            log=True,
+            hint="powers of ten",
+            help="Norm of dJ/dW in each layer of the deep network, over all points. The error enters at the output.",
+        )
+    )
     def gradients(self) -> BarsData:
         labels = (*(f"layer {layer + 1}" for layer in range(self.hp.depth)), "output")
         if not len(self.samples.y):
@@ -241,10 +270,16 @@ class Activations(Lab):
         G = self.back("deep", *self.through("deep", self.inputs()), self.samples.y)
         return BarsData(labels, torch.stack([G_l.norm() for G_l in G]))
 
-    @view(Heatmap(
-        "Deep: slopes of units", low=0, high=1, row_axis="layer", column_axis="unit",
-        help="How steep g is at each unit's sums, on average, as a share of its steepest. Dark: it learns no more.",
-    ))  # fmt: skip
+    @view(
+        Heatmap(
+            "Deep: slopes of units",
+            low=0,
+            high=1,
+            row_axis="layer",
+            column_axis="unit",
+            help="How steep g is at each unit's sums, on average, as a share of its steepest. Dark: it learns no more.",
+        )
+    )
     def units(self) -> HeatmapData:
         rows, columns = (tuple(str(i + 1) for i in range(n)) for n in (self.hp.depth, DEEP_WIDTH))
         return HeatmapData(self.slopes("deep").mean(1), rows, columns)

@@ -167,10 +167,13 @@ class Backpropagation(Lab):
         """The move just made."""
         return self.moves[self.position - 1] if self.position else Move("")
 
-    @view(Graph(
-        "Computation graph", hint="drag a number, or double-click it to type",
-        help="Above an edge the value that flows forward; below it local derivative times arriving gradient.",
-    ))  # fmt: skip
+    @view(
+        Graph(
+            "Computation graph",
+            hint="drag a number, or double-click it to type",
+            help="Above an edge the value that flows forward; below it local derivative times arriving gradient.",
+        )
+    )
     def graph(self) -> GraphData:
         last = self.last()
         nodes, edges = [], list[GraphEdge]()
@@ -232,10 +235,13 @@ class Backpropagation(Lab):
             self.do(move)
         self.autograd = self.by_autograd() if self.autograd else {}
 
-    @view(Numbers(
-        "Gradient", hint="click a number in the graph",
-        help="The numbers chosen in the graph, their gradient by hand, and torch.autograd's on the same numbers.",
-    ))  # fmt: skip
+    @view(
+        Numbers(
+            "Gradient",
+            hint="click a number in the graph",
+            help="The numbers chosen in the graph, their gradient by hand, and torch.autograd's on the same numbers.",
+        )
+    )
     def numbers(self) -> NumbersData:
         name, value = self.chosen, self.leaves[self.chosen]
         shape = " × ".join(map(str, value.shape)) or "one number"

@@ -144,10 +144,15 @@ class Batches(Lab):
         "Loss", metrics=NAMES, log_y=True, help="Over all samples, less its minimum, after each step of the three."
     )
 
-    @view(Field(
-        "Three paths from one start", colour="viridis", x_axis="w₀", y_axis="w₁",
-        help="The loss over all samples, for each line y = w₀ + w₁ x, and the way each of the three takes.",
-    ))  # fmt: skip
+    @view(
+        Field(
+            "Three paths from one start",
+            colour="viridis",
+            x_axis="w₀",
+            y_axis="w₁",
+            help="The loss over all samples, for each line y = w₀ + w₁ x, and the way each of the three takes.",
+        )
+    )
     def path(self) -> FieldData:
         x = torch.linspace(*EXTENT[:2], SIDE, device=self.device)
         y = torch.linspace(EXTENT[3], EXTENT[2], SIDE, device=self.device)
@@ -169,10 +174,14 @@ class Batches(Lab):
             lines.append(Line(name, over[1:], height[which, 1:]))
         return LinesData(tuple(lines), hint=f"over {self.hp.axis}")
 
-    @view(Points(
-        "Gradients at the batch's place", x_axis="∂J/∂w₀", y_axis="∂J/∂w₁",
-        help="What single samples and batches take for the gradient, scattered around the true one.",
-    ))  # fmt: skip
+    @view(
+        Points(
+            "Gradients at the batch's place",
+            x_axis="∂J/∂w₀",
+            y_axis="∂J/∂w₁",
+            help="What single samples and batches take for the gradient, scattered around the true one.",
+        )
+    )
     def cloud(self) -> PointsData:
         w, clouds = self.w[1], []
         for size in (1, self.hp.batch_size):
@@ -183,18 +192,25 @@ class Batches(Lab):
         labels = torch.tensor([2] * 100 + [1] * 100 + [0])
         return PointsData(xy, labels, NAMES, ringed=labels == 0)
 
-    @view(Lines(
-        "Noise of the gradient", x_axis="batch size B", log_x=True, log_y=True,
-        help="Mean squared distance of a batch's gradient from the true one: that of one sample, divided by B.",
-    ))  # fmt: skip
+    @view(
+        Lines(
+            "Noise of the gradient",
+            x_axis="batch size B",
+            log_x=True,
+            log_y=True,
+            help="Mean squared distance of a batch's gradient from the true one: that of one sample, divided by B.",
+        )
+    )
     def noise(self) -> LinesData:
         sizes, w = self.sizes(), self.w[1]
         measured = torch.stack([self.variance(w, size) for size in sizes])
         each = self.x * (self.x @ w - self.y)[:, None]  # (N, 2): the gradient of each sample
         single = each.var(0, correction=0).sum()
         b = torch.tensor(sizes, dtype=torch.float64)
-        return LinesData((Line("measured", b, measured), Line("σ² / B", b, single.cpu() / b, "dashed")),
-                         marks=((float(self.hp.batch_size), "B"),))  # fmt: skip
+        return LinesData(
+            (Line("measured", b, measured), Line("σ² / B", b, single.cpu() / b, "dashed")),
+            marks=((float(self.hp.batch_size), "B"),),
+        )
 
     def costs(self) -> tuple[float, ...]:
         """Seconds that a step of each of the three takes on this machine: measured now."""

@@ -117,9 +117,10 @@ class DataTensors(Lab):
     # ------------------------------------------------------------------------------------------------- views
 
     stats = Curves(
-        "Mean and deviation so far", metrics=("mean", "deviation"),
+        "Mean and deviation so far",
+        metrics=("mean", "deviation"),
         help="Step by step the batches are taken in: inputs are normalised with their mean and standard deviation.",
-    )  # fmt: skip
+    )
 
     def index(self) -> tuple[str, tuple[Any, ...]]:
         """What the sliders point at: the index as it is written, and as Python takes it."""
@@ -175,11 +176,15 @@ class DataTensors(Lab):
         axes = f"axes: {', '.join(kind.axes)}" if kind.axes else "no axes: one number"
         counted = " · ".join(map(str, whole.shape)) or "1"
         memory = f"= {counted} · {whole.element_size()} = {whole.nbytes:,} bytes"
-        return FormulaData((
-            FormulaLine(r"x \in \mathbb{R}" + (f"^{{{sizes}}}" if sizes else ""), "", f"{kind.what}; {axes}"),
-            FormulaLine(r"\mathrm{memory}", memory, f"a number in {self.hp.dtype} takes {whole.element_size()}"),
-            FormulaLine(r"\mathrm{slice}", f"{written}.shape = {shape(part)}", f"{part.numel():,} numbers", lit=True),
-        ))  # fmt: skip
+        return FormulaData(
+            (
+                FormulaLine(r"x \in \mathbb{R}" + (f"^{{{sizes}}}" if sizes else ""), "", f"{kind.what}; {axes}"),
+                FormulaLine(r"\mathrm{memory}", memory, f"a number in {self.hp.dtype} takes {whole.element_size()}"),
+                FormulaLine(
+                    r"\mathrm{slice}", f"{written}.shape = {shape(part)}", f"{part.numel():,} numbers", lit=True
+                ),
+            )
+        )
 
     @view(Images("The same numbers, as a picture", help="The whole sample; what lies outside the slice is dimmed."))
     def picture(self) -> ImagesData:
@@ -191,8 +196,10 @@ class DataTensors(Lab):
         chosen = self.kept(self.x[at[:-3]]).float() / 255  # (3, H, W)
         lit = torch.full_like(chosen[0], 0.35)
         lit[at[-2:]] = 1.0
-        groups = [ImageGroup("x, in colour", (chosen * lit).permute(1, 2, 0)[None]),
-                  ImageGroup("each channel, as brightness", chosen * lit, CHANNELS)]  # fmt: skip
+        groups = [
+            ImageGroup("x, in colour", (chosen * lit).permute(1, 2, 0)[None]),
+            ImageGroup("each channel, as brightness", chosen * lit, CHANNELS),
+        ]
         if self.hp.kind == "video":
             frames = (self.x[self.hp.sample] / 255).permute(0, 2, 3, 1)  # (16, 24, 24, 3)
             groups.append(ImageGroup("all frames", frames, tuple(f"t = {t}" for t in range(FRAMES))))

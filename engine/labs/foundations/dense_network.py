@@ -77,9 +77,13 @@ class DenseNetwork(Lab):
     state = ("theta", "grad", "m", "v", "t", "samples", "steps_per_epoch")
     weights = ("W",)
     proof = Proof(
-        "spiral test accuracy", 0.98, dataset="spiral", seconds=60, steps=10_000,
+        "spiral test accuracy",
+        0.98,
+        dataset="spiral",
+        seconds=60,
+        steps=10_000,
         settings=(("optimizer", "Adam"), ("learning_rate", 0.003), ("width_1", 16), ("width_2", 16), ("width_3", 16)),
-    )  # fmt: skip
+    )
     layout = """
         network network network  network  surface  surface
         network network network  network  surface  surface
@@ -177,13 +181,18 @@ class DenseNetwork(Lab):
         return {"parameters": f"{self.theta.numel():,}", "points": points, "loss": self.loss_of.name, **self.data.axes}
 
     loss = Curves(
-        "Loss", metrics=("train loss", "test loss"), hint="train · test",
+        "Loss",
+        metrics=("train loss", "test loss"),
+        hint="train · test",
         help="Mean over the points: how surprised the network is by their classes, or half its squared error.",
-    )  # fmt: skip
+    )
     accuracy = Curves(
-        "Accuracy", metrics=("train accuracy", "test accuracy"), percent=True, hint="train · test",
+        "Accuracy",
+        metrics=("train accuracy", "test accuracy"),
+        percent=True,
+        hint="train · test",
         help="Share of the points that are classified rightly; in regression, predicted to within 0.1.",
-    )  # fmt: skip
+    )
 
     def maps(self, xy: Tensor, discretise: bool) -> list[Tensor]:
         """What every neuron makes of the places xy, layer by layer: inputs (N, F), hidden (N, units), output (N, K)."""
@@ -197,10 +206,13 @@ class DenseNetwork(Lab):
         layers = [x[:, 1:], *room.z[:-1], output]
         return [layer.sign() for layer in layers] if discretise else layers
 
-    @view(Network(
-        "Network", hint="click a neuron to see its map large",
-        help="Each neuron's own map of the plane; each weight's size and sign. Click a weight to change it.",
-    ))  # fmt: skip
+    @view(
+        Network(
+            "Network",
+            hint="click a neuron to see its map large",
+            help="Each neuron's own map of the plane; each weight's size and sign. Click a weight to change it.",
+        )
+    )
     def network(self) -> NetworkData:
         maps = self.maps(grid(THUMB), self.hp.discretise)
         maps[0] /= maps[0].abs().amax(0)  # inputs of different size are seen equally well
@@ -227,10 +239,19 @@ class DenseNetwork(Lab):
         if isinstance(gesture, WeightEdit):
             self.W[gesture.layer][gesture.row, 1 + gesture.column] = gesture.value  # the bias: their -1 is our 0
 
-    @view(Field(
-        "Decision surface", low=-1, high=1, level=0, x_axis="x₁", y_axis="x₂", hint="discs train · rings test",
-        draws=CLASSES, help="The prediction at each place. Click to send a place through; draw points of your own.",
-    ))  # fmt: skip
+    @view(
+        Field(
+            "Decision surface",
+            low=-1,
+            high=1,
+            level=0,
+            x_axis="x₁",
+            y_axis="x₂",
+            hint="discs train · rings test",
+            draws=CLASSES,
+            help="The prediction at each place. Click to send a place through; draw points of your own.",
+        )
+    )
     def surface(self) -> FieldData:
         maps = self.maps(grid(SIDE), self.hp.discretise)
         values, shares, hint = maps[-1].amax(1), None, ""

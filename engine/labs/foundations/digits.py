@@ -92,7 +92,7 @@ class Digits(Lab):
         self.judged, self.listed = 0, list[int]()
         self.show(0)  # sets self.shown (-1 where the viewer drew) and self.drawing (784,)
         self.changed("batch_size")
-        self.judge()  # so that guesses by lot are seen before anything is learnt
+        self.judge()  # so that random guesses are seen before anything is learned
 
     def changed(self, name: str) -> None:
         if name == "optimiser":
@@ -151,21 +151,31 @@ class Digits(Lab):
 
     def ranges(self, state: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
         return {
-            "queue": (0, len(self.x) - 1), "position": (0, len(self.x)),
-            "predicted": (-1, len(self.classes) - 1), "judged": COUNT, "shown": (-1, len(self.answers) - 1),
-        }  # fmt: skip
+            "queue": (0, len(self.x) - 1),
+            "position": (0, len(self.x)),
+            "predicted": (-1, len(self.classes) - 1),
+            "judged": COUNT,
+            "shown": (-1, len(self.answers) - 1),
+        }
 
     def measure(self) -> float:
         return float((self.forward(self.held_out)[-1].argmax(1) == self.answers).float().mean())
 
     # ------------------------------------------------------------------------------------------------- views
-    # fmt: off
     accuracy = Curves(
-        "Accuracy", metrics=("train accuracy", "held-out accuracy"), percent=True, hint="train · held out",
-        help="Share named rightly: of the batch it learns from, and of the held-out pictures judged last (1,024).")
+        "Accuracy",
+        metrics=("train accuracy", "held-out accuracy"),
+        percent=True,
+        hint="train · held out",
+        help="Share named rightly: of the batch it learns from, and of the held-out pictures judged last (1,024).",
+    )
     loss = Curves(
-        "Loss", metrics=("train loss", "held-out loss"), unit="nats", hint="train · held out",
-        help="Cross-entropy, −ln p of the right answer. Guessing among ten costs ln 10 = 2.30.")
+        "Loss",
+        metrics=("train loss", "held-out loss"),
+        unit="nats",
+        hint="train · held out",
+        help="Cross-entropy, −ln p of the right answer. Guessing among ten costs ln 10 = 2.30.",
+    )
 
     @view(Canvas("Draw a digit", hint="or drop an image", help="The 784 pixels that go in: draw, move, drop one"))
     def canvas(self) -> CanvasData:
@@ -182,10 +192,16 @@ class Digits(Lab):
     def another(self) -> None:
         self.show((self.shown + 1) % len(self.answers))
 
-    @view(Network(
-        "The digit flows through", colour="grey", flow=True, hint="white: active · lines: what flows",
-        help="Every neuron as bright as it is active. A line is what it brings on: weight × activation, red for, "
-             "blue against. Of the 784 pixels a grid of 16 is drawn. Hover a neuron to see its sum."))
+    @view(
+        Network(
+            "The digit flows through",
+            colour="grey",
+            flow=True,
+            hint="white: active · lines: what flows",
+            help="Every neuron as bright as it is active. A line is what it brings on: weight × activation, red for, "
+            "blue against. Of the 784 pixels a grid of 16 is drawn. Hover a neuron to see its sum.",
+        )
+    )
     def network(self) -> NetworkData:
         *a, z = (values[0] for values in self.forward(self.drawing[None]))
         first, *others = (p for p in self.net.parameters() if p.ndim == 2)  # (16, 784), (16, 16), (10, 16)
@@ -211,9 +227,13 @@ class Digits(Lab):
         target = int(self.answers[self.shown]) if self.shown >= 0 else None
         return BarsData(self.classes, chances, target, int(chances.argmax()))
 
-    @view(Images(
-        "What layer 1 looks for", colour="diverging",
-        help="Red for, blue against: the 784 weights of each neuron of layer 1, each at its pixel."))
+    @view(
+        Images(
+            "What layer 1 looks for",
+            colour="diverging",
+            help="Red for, blue against: the 784 weights of each neuron of layer 1, each at its pixel.",
+        )
+    )
     def layer1(self) -> ImagesData:
         names = tuple(f"neuron h{unit + 1}" for unit in range(self.sizes[1]))
         return ImagesData((ImageGroup("", next(self.net.parameters()).view(-1, S, S), names),))
@@ -223,25 +243,38 @@ class Digits(Lab):
         n0, *biases = n0, n1, n2, n3 = self.sizes
         g, total = SYMBOLS[self.hp.activation], sum(p.numel() for p in self.net.parameters())
         weights = rf"{n0} \cdot {n1} + {n1} \cdot {n2} + {n2} \cdot {n3}"
-        return FormulaData((
-            FormulaLine(rf"a^{{(1)}} = {g}(W^{{(0)}} a^{{(0)}} + b^{{(0)}})", note="each layer"),
-            FormulaLine(weights, f"= {total - sum(biases):,}", "weights"),
-            FormulaLine(rf"{n1} + {n2} + {n3}", f"= {sum(biases):,}", "biases"),
-            FormulaLine(r"\mathrm{in\ all}", f"{total:,}", lit=True),
-        ))
+        return FormulaData(
+            (
+                FormulaLine(rf"a^{{(1)}} = {g}(W^{{(0)}} a^{{(0)}} + b^{{(0)}})", note="each layer"),
+                FormulaLine(weights, f"= {total - sum(biases):,}", "weights"),
+                FormulaLine(rf"{n1} + {n2} + {n3}", f"= {sum(biases):,}", "biases"),
+                FormulaLine(r"\mathrm{in\ all}", f"{total:,}", lit=True),
+            )
+        )
 
-    @view(Heatmap(
-        "Confusion", row_axis="true class", column_axis="taken for", low=0, high=1,
-        help="Of the held-out pictures of each class (row), the share that was taken for each class (column)."))
+    @view(
+        Heatmap(
+            "Confusion",
+            row_axis="true class",
+            column_axis="taken for",
+            low=0,
+            high=1,
+            help="Of the held-out pictures of each class (row), the share that was taken for each class (column).",
+        )
+    )
     def confusion(self) -> HeatmapData:
         seen, n = self.predicted >= 0, len(self.classes)
         counts = torch.bincount(self.answers[seen] * n + self.predicted[seen], minlength=n * n).view(n, n).float()
         hint = f"{100 * float(counts.trace() / counts.sum()):.1f} % right" if self.judged else ""
         return HeatmapData(counts / counts.sum(1, keepdim=True).clamp(min=1), self.classes, self.classes, hint=hint)
 
-    @view(Images(
-        "The ones it gets wrong", hint="click one to see why",
-        help="Held-out pictures, largest loss first: what it is → what it was taken for · its loss"))
+    @view(
+        Images(
+            "The ones it gets wrong",
+            hint="click one to see why",
+            help="Held-out pictures, largest loss first: what it is → what it was taken for · its loss",
+        )
+    )
     def wrong(self) -> ImagesData:
         missed = ((self.predicted >= 0) & (self.predicted != self.answers)).nonzero()[:, 0]
         worst = missed[self.losses[missed].argsort(descending=True)[:10]]
@@ -254,4 +287,3 @@ class Digits(Lab):
     def wrong(self, gesture: Gesture) -> None:
         if isinstance(gesture, Pick) and gesture.index < len(self.listed):
             self.show(self.listed[gesture.index])
-    # fmt: on

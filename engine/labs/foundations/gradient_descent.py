@@ -44,15 +44,18 @@ def said(value: float | list[float]) -> str:
 class Params:
     surface: str = choice("Himmelblau", (*SURFACES, NETWORK), group="Landscape", help="What the balls roll on")
     learning_rate: float = real(0.1, 1e-4, 10, log=True, live=True, typed_high=1e6, help="How far each step goes")
-    race: str = choice("all", tuple(RACES), live=True, help="Whose balls roll; another choice drops them anew")
+    race: str = choice("all", tuple(RACES), live=True, help="Whose balls roll; another choice drops them again")
     watched: str = choice("SGD", OPTIMIZERS, view=True, help="Whose numbers and whose line are shown, if it races")
     momentum: float = real(0.9, 0, 0.99, live=True, help="The share of its motion that a rolling ball keeps: μ")
     decay: float = real(0, 0, 0.2, live=True, help="After t steps the learning rate is divided by 1 + decay · t")
     noise: float = real(0, 0, 2, live=True, help="Chance added to every gradient, as from batches of few samples")
     directions: str = choice(
-        "of the path", ("of the path", "random"), group="Landscape", when=("surface", (NETWORK,)),
+        "of the path",
+        ("of the path", "random"),
+        group="Landscape",
+        when=("surface", (NETWORK,)),
         help="The plane through all weights: along the path of training, or random, filter-normalised",
-    )  # fmt: skip
+    )
 
 
 class GradientDescent(Lab):
@@ -163,8 +166,9 @@ class GradientDescent(Lab):
         """How far a ball is from one that torch.optim moves; in double precision."""
         return max(
             far_from_torch(name, 0.1 * RATES[name], ground.slope, ground.begin.double()[None])
-            for ground in SURFACES.values() for name in OPTIMIZERS
-        )  # fmt: skip
+            for ground in SURFACES.values()
+            for name in OPTIMIZERS
+        )
 
     def facts(self) -> dict[str, str]:
         if isinstance(self.ground, Landscape):
@@ -174,9 +178,11 @@ class GradientDescent(Lab):
     # ------------------------------------------------------------------------------------------------- views
 
     loss = Curves(
-        "Height", metrics=OPTIMIZERS, log_y=True,
+        "Height",
+        metrics=OPTIMIZERS,
+        log_y=True,
         help="J of every ball, step by step, above the lowest place of all. A curve that ends has left the picture.",
-    )  # fmt: skip
+    )
 
     def looked_at(self) -> int:
         """The optimiser whose numbers are shown: the one that was asked for, if it races."""
@@ -188,10 +194,16 @@ class GradientDescent(Lab):
         whole, racing = torch.cat([self.trail, self.xy[None]]), self.racing()
         return tuple(whole[:, k] if k in racing else whole[:0, k] for k in range(len(OPTIMIZERS)))
 
-    @view(Surface(
-        "Surface", x_axis="w₀ or α", y_axis="w₁ or β", z_axis="height", hint="click to drop all balls there",
-        help="J over both weights. Click: all balls roll from there. Crosses are minima, the ring is the start.",
-    ))  # fmt: skip
+    @view(
+        Surface(
+            "Surface",
+            x_axis="w₀ or α",
+            y_axis="w₁ or β",
+            z_axis="height",
+            hint="click to drop all balls there",
+            help="J over both weights. Click: all balls roll from there. Crosses are minima, the ring is the start.",
+        )
+    )
     def surface(self) -> SurfaceData:
         racing = self.racing()
         names = tuple(name if k in racing else "" for k, name in enumerate(OPTIMIZERS))
@@ -206,10 +218,16 @@ class GradientDescent(Lab):
         if isinstance(gesture, PointPick):
             self.drop_at([gesture.x, gesture.y])
 
-    @view(Field(
-        "From above", colour="viridis", x_axis="w₀ or α", y_axis="w₁ or β", hint="lines of equal height",
-        help="The same from above, with lines of equal height: steps against the gradient cross them at right angles.",
-    ))  # fmt: skip
+    @view(
+        Field(
+            "From above",
+            colour="viridis",
+            x_axis="w₀ or α",
+            y_axis="w₁ or β",
+            hint="lines of equal height",
+            help="Seen from above, with lines of equal height: steps against the gradient cross them at right angles.",
+        )
+    )
     def contour(self) -> FieldData:
         points = PointsData(self.ground.minima, [-1] * len(self.ground.minima), paths=self.paths())
         return FieldData(self.heights, self.ground.extent, points)
@@ -219,10 +237,14 @@ class GradientDescent(Lab):
         if isinstance(gesture, PointPick):
             self.drop_at([gesture.x, gesture.y])
 
-    @view(Lines(
-        "Along the step", x_axis="steps", y_axis="J",
-        help="J along the line of the latest step, and beyond it. Lowest before 1: too long; after 1: rather short.",
-    ))  # fmt: skip
+    @view(
+        Lines(
+            "Along the step",
+            x_axis="steps",
+            y_axis="J",
+            help="J along the line of the latest step. A minimum before 1: the step was too long; after 1: short.",
+        )
+    )
     def line(self) -> LinesData:
         k = self.looked_at()
         name, begin = OPTIMIZERS[k], self.before[k]

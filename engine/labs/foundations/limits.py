@@ -164,13 +164,18 @@ class Limits(Lab):
     # ------------------------------------------------------------------------------------------------- views
 
     error = Curves(
-        "Error", metrics=("inside", "outside"), log_y=True, hint="of the ensemble",
+        "Error",
+        metrics=("inside", "outside"),
+        log_y=True,
+        hint="of the ensemble",
         help="Mean squared error against the truth, within the range of the points and outside it.",
-    )  # fmt: skip
+    )
     groups = Curves(
-        "Judged wrongly", metrics=("group A", "group B"), percent=True,
+        "Judged wrongly",
+        metrics=("group A", "group B"),
+        percent=True,
         help="The share of each group that is judged wrongly, counted over as many of both.",
-    )  # fmt: skip
+    )
 
     @view(
         Lines("Beyond the points", low=-3.0, high=3.0, help="What is learnt from the points, within and beyond them.")
@@ -193,10 +198,16 @@ class Limits(Lab):
         )
         return LinesData(lines, spans=((-1.0, 1.0, "learnt from"),))
 
-    @view(Field(
-        "The sample, and the rule", low=0, high=1, level=0.5, hint="rings: group B",
-        help="What a network makes of a sample of two groups, for whom different thresholds hold.",
-    ))  # fmt: skip
+    @view(
+        Field(
+            "The sample, and the rule",
+            low=0,
+            high=1,
+            level=0.5,
+            hint="rings: group B",
+            help="What a network makes of a sample of two groups, for whom different thresholds hold.",
+        )
+    )
     def sample(self) -> FieldData:
         chance = self.judge(grid(SIDE).to(self.device) / 3)[0].sigmoid()
         points = PointsData(self.xy, self.target.long(), CLASSES[:2], hollow=self.of_b)

@@ -134,22 +134,36 @@ class Losses(Lab):
         "Empirical risk", metrics=("risk",), help="The mean of the losses of all samples: what training lowers."
     )
     race = Curves(
-        "Two that begin wrong", metrics=("cross-entropy", "squared error"),
+        "Two that begin wrong",
+        metrics=("cross-entropy", "squared error"),
         help="The predictions of two neurons that begin at 0.98 where 0 is right, each trained by its own loss.",
-    )  # fmt: skip
+    )
 
-    @view(Field(
-        "Samples", low=0, high=1, level=0.5, x_axis="x₁", y_axis="x₂", hint="click a sample",
-        help="The prediction at each place, and the samples. The one with a ring is looked at elsewhere.",
-    ))  # fmt: skip
+    @view(
+        Field(
+            "Samples",
+            low=0,
+            high=1,
+            level=0.5,
+            x_axis="x₁",
+            y_axis="x₂",
+            hint="click a sample",
+            help="The prediction at each place, and the samples. The one with a ring is looked at elsewhere.",
+        )
+    )
     def plane(self) -> FieldData:
         predicted = self.loss.predict(self.inputs(grid(SIDE).to(self.device)) @ self.theta.T)  # (SIDE², K)
         low = -1.0 if not self.classes or self.hp.loss == "hinge" else 0.0  # the whole scale of colours is used
         values = (predicted[:, 0] - low) / (1 - low)
         shares = predicted.T.reshape(-1, SIDE, SIDE) if predicted.shape[1] > 1 else None
         ringed = torch.arange(len(self.xy)) == self.chosen
-        points = PointsData(self.xy, self.target if self.classes else None, self.classes, ringed=ringed,
-                            values=None if self.classes else self.target)  # fmt: skip
+        points = PointsData(
+            self.xy,
+            self.target if self.classes else None,
+            self.classes,
+            ringed=ringed,
+            values=None if self.classes else self.target,
+        )
         return FieldData(values.view(SIDE, SIDE), EXTENT, points, shares=shares, axes=self.units)
 
     @plane.probe

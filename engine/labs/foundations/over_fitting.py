@@ -31,14 +31,22 @@ class Params:
     points: int = integer(40, 10, 500, log=True, live=True, unit="points", help="How many there are to learn from")
     weight_decay: float = real(0, 0, 5, live=True, help="How fast weights shrink of themselves")
     dropout: float = real(0, 0, 0.8, live=True, help="Share of hidden units silenced at random in each step")
-    jitter: float = real(0, 0, 2, live=True, label="Augmentation", help="How far points are moved, anew in each step")
+    jitter: float = real(
+        0, 0, 2, live=True, label="Augmentation", help="How far points are moved at random in each step"
+    )
     smoothing: float = real(0, 0, 0.5, live=True, label="Label smoothing", help="Share of doubt mixed into the answers")
     batch_norm: bool = flag(False, live=True, help="Each unit's sums are given mean 0 and deviation 1 over the batch")
     early_stopping: bool = flag(False, live=True, help="Go back to the best step, and stay, once patience is over")
     patience: int = integer(
-        200, 10, 5000, log=True, live=True, unit="steps", help="Steps without a better one, after which it goes back",
+        200,
+        10,
+        5000,
+        log=True,
+        live=True,
+        unit="steps",
+        help="Steps without a better one, after which it goes back",
         when=("early_stopping", (True,)),
-    )  # fmt: skip
+    )
     batch_size: int = integer(20, 2, 500, log=True, live=True, unit="points", help="Points averaged over in one step")
     learning_rate: float = real(0.01, 1e-5, 10, log=True, live=True, typed_high=1e6, help="How far each step goes")
     noise: float = real(0.8, 0, 1, group="Data", help="How far chance moves the points, so that the classes overlap")
@@ -190,13 +198,19 @@ class OverFitting(Lab):
     # ------------------------------------------------------------------------------------------------- views
 
     loss = Curves(
-        "Loss", metrics=("train loss", "validation loss"), best="low", hint="train · validation",
+        "Loss",
+        metrics=("train loss", "validation loss"),
+        best="low",
+        hint="train · validation",
         help="Cross-entropy, mean over the points. The step with the lowest validation loss is marked.",
-    )  # fmt: skip
+    )
     accuracy = Curves(
-        "Accuracy", metrics=("train accuracy", "validation accuracy"), percent=True, hint="train · validation",
+        "Accuracy",
+        metrics=("train accuracy", "validation accuracy"),
+        percent=True,
+        hint="train · validation",
         help="The share of the points that are classified rightly.",
-    )  # fmt: skip
+    )
 
     def surface(self, nets: Networks, hint: str) -> FieldData:
         chances = nets(grid(SIDE).to(self.device) / 3, batch_norm=self.hp.batch_norm, only=slice(1))[0].softmax(1)
@@ -207,10 +221,18 @@ class OverFitting(Lab):
         values = maps[1] if shares is None else maps.amax(0)
         return FieldData(values, EXTENT, points, shares=shares, hint=hint, axes=self.units)
 
-    @view(Field(
-        "Now", low=0, high=1, level=0.5, draws=CLASSES, x_axis="x₁", y_axis="x₂",
-        help="What the network says of each place. Draw points of your own: every other one is held back.",
-    ))  # fmt: skip
+    @view(
+        Field(
+            "Now",
+            low=0,
+            high=1,
+            level=0.5,
+            draws=CLASSES,
+            x_axis="x₁",
+            y_axis="x₂",
+            help="What the network says of each place. Draw points of your own: every other one is held back.",
+        )
+    )
     def now(self) -> FieldData:
         hint = "discs train · rings validate" if len(self.xy) else "draw points of two or three classes here"
         stopped = self.hp.early_stopping and int(self.since[0]) >= self.hp.patience
@@ -232,18 +254,31 @@ class OverFitting(Lab):
             self.held_back = torch.cat([self.held_back, place % 2 == 1])
         self.best_loss.fill_(torch.inf)  # of other points
 
-    @view(Field(
-        "At its best step", low=0, high=1, level=0.5, x_axis="x₁", y_axis="x₂",
-        help="The same network when its validation loss was lowest: what early stopping brings back.",
-    ))  # fmt: skip
+    @view(
+        Field(
+            "At its best step",
+            low=0,
+            high=1,
+            level=0.5,
+            x_axis="x₁",
+            y_axis="x₂",
+            help="The same network when its validation loss was lowest: what early stopping brings back.",
+        )
+    )
     def then(self) -> FieldData:
         known = bool(self.best_loss[0].isfinite())
         return self.surface(self.best, f"step {int(self.best_step[0]):,}" if known else "not trained yet")
 
-    @view(Lines(
-        "Capacity", x_axis="parameters", y_axis="loss", log_x=True, low=0,
-        help="Networks of 1 to 64 units learn the same points with the same remedies: their losses, now and at best.",
-    ))  # fmt: skip
+    @view(
+        Lines(
+            "Capacity",
+            x_axis="parameters",
+            y_axis="loss",
+            log_x=True,
+            low=0,
+            help="Networks of 1 to 64 units on the same points, equally regularised: losses now and at their best.",
+        )
+    )
     def sweep(self) -> LinesData:
         count = torch.tensor([self.parameters(width) for width in SWEEP])
         train, held = (self.judged(self.nets, rows)[0][1:] for rows in (self.learnt_from(), self.held_back))

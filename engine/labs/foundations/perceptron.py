@@ -39,9 +39,11 @@ WEIGHTS, INPUTS = ("w₀", "w₁", "w₂"), ("1", "x₁", "x₂")
 class Params:
     learning_rate: float = real(0.1, 1e-4, 10, log=True, live=True, typed_high=1e6, help="How far each step goes")
     rule: str = choice(
-        "perceptron rule", ("perceptron rule", "gradient descent"), live=True,
+        "perceptron rule",
+        ("perceptron rule", "gradient descent"),
+        live=True,
         help="Learn from mistakes alone (Rosenblatt), or from the slope of the cross-entropy at every point",
-    )  # fmt: skip
+    )
     batch_size: int = integer(
         10, 1, 100, live=True, unit="points", help="Averaged over in one step", when=("rule", ("gradient descent",))
     )
@@ -146,14 +148,18 @@ class Perceptron(Lab):
 
     accuracy = Curves("Accuracy", metrics=("accuracy",), percent=True, help="Share of all points on the right side")
     loss = Curves(
-        "Loss", metrics=("loss",),
+        "Loss",
+        metrics=("loss",),
         help="Perceptron rule: how far mistakes lie beyond the line. Gradient descent: the cross-entropy.",
-    )  # fmt: skip
+    )
 
-    @view(Graph(
-        "Perceptron", hint="drag a number or an edge up and down",
-        help="Inputs times weights, their sum, its sigmoid. Drag a weight, or double-click to type it.",
-    ))  # fmt: skip
+    @view(
+        Graph(
+            "Perceptron",
+            hint="drag a number or an edge up and down",
+            help="Inputs times weights, their sum, its sigmoid. Drag a weight, or double-click to type it.",
+        )
+    )
     def graph(self) -> GraphData:
         x, w, z = [1.0, *self.probed.tolist()], self.w.tolist(), float(self.sums(self.probed))
         y = told(torch.tensor(z).sigmoid())
@@ -187,10 +193,19 @@ class Perceptron(Lab):
             self.probed = self.probed.clone()
             self.probed[INPUTS.index(gesture.name) - 1] = gesture.value
 
-    @view(Field(
-        "Line", low=0, high=1, level=0.5, x_axis="x₁", y_axis="x₂", draws=CLASSES[:2], hint="rings: mistakes",
-        help="The answer at each place, the line z = 0, the weights as an arrow across it. Click to ask; draw points.",
-    ))  # fmt: skip
+    @view(
+        Field(
+            "Line",
+            low=0,
+            high=1,
+            level=0.5,
+            x_axis="x₁",
+            y_axis="x₂",
+            draws=CLASSES[:2],
+            hint="rings: mistakes",
+            help="The answer at each place, the line z = 0, and the weights as an arrow. Click to ask; draw points.",
+        )
+    )
     def plane(self) -> FieldData:
         values = self.sums(grid(SIDE).to(self.device)).sigmoid()  # (SIDE², ) from the top left
         wrong = (self.sums(self.xy) > 0) != (self.y > 0.5)

@@ -139,10 +139,16 @@ class UniversalApproximation(Lab):
         "Mean squared error", metrics=("mean squared error",), log_y=True, help="Over all points of the axis."
     )
 
-    @view(Lines(
-        "Target and network", low=-1.5, high=1.5, draws=True, hint="draw a curve here",
-        help="The curve wanted, dashed, and what the network makes of x. Draw over it with the mouse.",
-    ))  # fmt: skip
+    @view(
+        Lines(
+            "Target and network",
+            low=-1.5,
+            high=1.5,
+            draws=True,
+            hint="draw a curve here",
+            help="The curve wanted, dashed, and what the network makes of x. Draw over it with the mouse.",
+        )
+    )
     def fit(self) -> tuple[Line, ...]:
         x = self.x[:, 0]
         return Line("network", x, self.net(self.x)[:, 0]), Line("target", x, self.y[:, 0], "dashed")
@@ -159,9 +165,11 @@ class UniversalApproximation(Lab):
             y = np.where(over, new, self.y[:, 0].cpu().numpy())
             self.y = torch.from_numpy(y).float()[:, None].to(self.device)
 
-    @view(Lines(
-        "The parts, and their sum", help="What each unit of the last hidden layer adds, and the sum of the largest."
-    ))  # fmt: skip
+    @view(
+        Lines(
+            "The parts, and their sum", help="What each unit of the last hidden layer adds, and the sum of the largest."
+        )
+    )
     def parts(self) -> LinesData:
         x, parts, bias = self.x[:, 0], self.net.parts(self.x), self.net.output.bias
         largest = parts.std(0).argsort(descending=True)[: self.hp.units_summed]
@@ -176,10 +184,17 @@ class UniversalApproximation(Lab):
         squared = (self.net(self.x) - self.y).square()[:, 0]
         return (Line("squared error", self.x[:, 0], squared, lower=torch.zeros(POINTS), upper=squared),)
 
-    @view(Heatmap(
-        "Width against depth", numbers=True, row_axis="hidden layers", column_axis="units in each", low=-5, high=0,
-        help="The power of ten of the error that networks of other shapes have reached: −3 is an error of 0.001.",
-    ))  # fmt: skip
+    @view(
+        Heatmap(
+            "Width against depth",
+            numbers=True,
+            row_axis="hidden layers",
+            column_axis="units in each",
+            low=-5,
+            high=0,
+            help="The power of ten of the error that networks of other shapes have reached: −3 is an error of 0.001.",
+        )
+    )
     def map(self) -> HeatmapData:
         errors = torch.stack([F.mse_loss(net(self.x), self.y) for net in self.nets]).view(len(DEPTHS), len(WIDTHS))
         return HeatmapData(errors.clamp(min=1e-9).log10(), tuple(map(str, DEPTHS)), tuple(map(str, WIDTHS)))

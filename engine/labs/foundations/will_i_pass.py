@@ -118,24 +118,32 @@ class WillIPass(Lab):
     # ------------------------------------------------------------------------------------------------- views
 
     student = Curves(
-        "The lecture's student", metrics=("predicted",), hint="4 lectures, 5 hours: passed",
+        "The lecture's student",
+        metrics=("predicted",),
+        hint="4 lectures, 5 hours: passed",
         help="The probability that the network gives to the student with 4 lectures and 5 hours, who did pass.",
-    )  # fmt: skip
+    )
     loss = Curves("Loss", metrics=("loss",), help="Binary cross-entropy, mean over the batch: how surprised it is.")
 
-    @view(Field(
-        "Will they pass?", low=0, high=1, level=0.5, x_axis="lectures attended", y_axis="hours on the project",
-        hint="click anywhere to ask", help="The probability of passing at each place. Dots are former students.",
-    ))  # fmt: skip
+    @view(
+        Field(
+            "Will they pass?",
+            low=0,
+            high=1,
+            level=0.5,
+            x_axis="lectures attended",
+            y_axis="hours on the project",
+            hint="click anywhere to ask",
+            help="The probability of passing at each place. Dots are former students.",
+        )
+    )
     def surface(self) -> FieldData:
         side = torch.linspace(*EXTENT[:2], SIDE)
         hours, lectures = torch.meshgrid(side.flip(0), side, indexing="ij")
         places = torch.stack([lectures, hours], -1).view(-1, 2).to(self.device)  # (SIDE², 2), from the top left
         shown = slice(0, 400)  # dots more than these only cover the surface
         wrong = (self.chance(self.x[shown]) > 0.5) != (self.y[shown] > 0.5)
-        points = PointsData(
-            self.x[shown], self.y[shown].long(), ("failed", "passed"), ringed=wrong, cursor=self.asked
-        )  # fmt: skip
+        points = PointsData(self.x[shown], self.y[shown].long(), ("failed", "passed"), ringed=wrong, cursor=self.asked)
         chance = float(self.chance(torch.tensor([self.asked], device=self.device))[0])
         hint = f"{self.asked[0]:.3g} lectures, {self.asked[1]:.3g} hours: passes with {100 * chance:.0f} %"
         return FieldData(self.chance(places).view(SIDE, SIDE), EXTENT, points, hint=hint)
@@ -145,10 +153,13 @@ class WillIPass(Lab):
         if isinstance(gesture, PointPick):
             self.asked = (min(max(gesture.x, 0.0), MOST), min(max(gesture.y, 0.0), MOST))
 
-    @view(Network(
-        "Network", hint="answer: blue 0, white 0.5, red 1",
-        help="The numbers of the student you ask about, and every weight. Click one to change it.",
-    ))  # fmt: skip
+    @view(
+        Network(
+            "Network",
+            hint="answer: blue 0, white 0.5, red 1",
+            help="The numbers of the student you ask about, and every weight. Click one to change it.",
+        )
+    )
     def network(self) -> NetworkData:
         x = torch.tensor([self.asked], device=self.device)
         _, a, logit = self.forward(x)

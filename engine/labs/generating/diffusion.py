@@ -154,9 +154,12 @@ class Diffusion(Lab):
         return self.data.accepted(x, y)
 
     loss = Curves(
-        "Loss", metrics=("train loss", "validation loss"), log_y=True, hint="train · validation",
+        "Loss",
+        metrics=("train loss", "validation loss"),
+        log_y=True,
+        hint="train · validation",
         help="Mean squared error of the prediction; validation judges the averaged copy on held-out samples.",
-    )  # fmt: skip
+    )
 
     def chosen(self, points: int) -> tuple[Tensor, Tensor]:
         """Labels and rows of noise of what is looked into: so many points, or one picture."""
@@ -175,10 +178,14 @@ class Diffusion(Lab):
         row, column = divmod(index, COLUMNS)
         return (row, 0) if self.data.of_points else (column % self.any, row + ROWS * (column // self.any))
 
-    @view(Images(
-        "Samples", columns=COLUMNS, hint="click one to watch it emerge",
-        help="Drawn from noise as told; a row starts from one and the same noise. Of points: density, from noise on.",
-    ))  # fmt: skip
+    @view(
+        Images(
+            "Samples",
+            columns=COLUMNS,
+            hint="click one to watch it emerge",
+            help="Generated from noise; all pictures of a row start from the same noise. For points: their density.",
+        )
+    )
     def samples(self) -> Generator[ImagesData | None, None, ImagesData]:
         if not self.data.of_points:
             spots = [self.spot(k) for k in range(ROWS * COLUMNS)]
@@ -214,10 +221,15 @@ class Diffusion(Lab):
     def denoising(self) -> Generator[None, None, FilmstripData]:
         return self.strip(self.times(), *(yield from self.trace(*self.chosen(CLOUD))))
 
-    @view(Points(
-        "Paths", hint="how samples travel", x_axis="first axis", y_axis="second axis",
-        help="Ways of samples through the plane, over the data; for pictures, the plane of two principal components.",
-    ))  # fmt: skip
+    @view(
+        Points(
+            "Paths",
+            hint="how samples travel",
+            x_axis="first axis",
+            y_axis="second axis",
+            help="Paths of the samples over the data; for pictures, in the plane of two principal components.",
+        )
+    )
     def paths(self) -> Generator[None, None, PointsData]:
         y, rows = self.chosen(20)
         if not self.data.of_points:  # one noise, every class
@@ -230,10 +242,15 @@ class Diffusion(Lab):
         places, pictures, names = self.data.project(x), self.data.pictures(x), self.classes[:COLUMNS]
         return PointsData(places, y, self.classes, pictures=pictures, paths=ways, path_names=names)
 
-    @view(Field(
-        "Drift", colour="viridis", x_axis="first axis", y_axis="second axis",
-        help="Where the network would move noisy samples at the time chosen (arrows), and how far (colour).",
-    ))  # fmt: skip
+    @view(
+        Field(
+            "Drift",
+            colour="viridis",
+            x_axis="first axis",
+            y_axis="second axis",
+            help="Where the network would move noisy samples at the time chosen (arrows), and how far (colour).",
+        )
+    )
     def drift(self) -> FieldData:
         t, side, data = max(1, round(self.hp.moment * self.hp.timesteps)), 11, self.data
         a = self.alpha_bar[t]
@@ -253,10 +270,16 @@ class Diffusion(Lab):
     def by_time(self) -> BarsData:
         return BarsData(tuple(f"{10 * i}–{i + 1}0 %" for i in range(BINS)), self.held_errors().view(BINS, -1).mean(1))
 
-    @view(Points(
-        "Schedule", equal=False, x_axis="time t / T", y_axis="amplitude", hint="signal falls, noise rises",
-        help="Weights of signal and noise in x_t over time; the dots are the times that sampling visits.",
-    ))  # fmt: skip
+    @view(
+        Points(
+            "Schedule",
+            equal=False,
+            x_axis="time t / T",
+            y_axis="amplitude",
+            hint="signal falls, noise rises",
+            help="Weights of signal and noise in x_t over time; the dots are the times that sampling visits.",
+        )
+    )
     def schedule(self) -> PointsData:
         t = torch.linspace(0, 1, self.hp.timesteps + 1, device=self.device)
         signal, noise = (torch.stack([t, part.sqrt()], 1) for part in (self.alpha_bar, 1 - self.alpha_bar))

@@ -72,9 +72,13 @@ class VAE(Lab):
         walk   walk   vary   vary   here   used
     """
     proof = Proof(
-        "−ELBO on MNIST's 10,000 test digits, 20 latents", bar=110, higher=False, dataset="mnist", steps=4000,
+        "−ELBO on MNIST's 10,000 test digits, 20 latents",
+        bar=110,
+        higher=False,
+        dataset="mnist",
+        steps=4000,
         settings=(("latent", 20), ("hidden", 500)),
-    )  # fmt: skip
+    )
 
     def build(self) -> None:
         data = load_images(self.dataset, 28)
@@ -137,14 +141,19 @@ class VAE(Lab):
         return float(sum(self.bound(self.test, draws.to(self.device))))
 
     loss = Curves(
-        "−ELBO", metrics=("train −ELBO", "validation −ELBO"), unit="nats", hint="train · validation",
+        "−ELBO",
+        metrics=("train −ELBO", "validation −ELBO"),
+        unit="nats",
+        hint="train · validation",
         help="Reconstruction + KL: an upper bound on the nats that a picture costs. KL counts once, whatever beta is.",
-    )  # fmt: skip
+    )
     parts = Curves(
-        "Its two parts", unit="nats", hint="reconstruction falls as KL rises",
+        "Its two parts",
+        unit="nats",
+        hint="reconstruction falls as KL rises",
         metrics=("train reconstruction", "validation reconstruction", "train KL", "validation KL"),
         help="Reconstruction: what the pixels cost once the code is known. KL: what the code tells of the picture.",
-    )  # fmt: skip
+    )
 
     def axis(self, number: int) -> int:
         """The index of a latent by its number, or the last one."""
@@ -162,10 +171,15 @@ class VAE(Lab):
         self.spot = list(self.spot) if gesture.index < 0 else self.code(gesture.index).tolist()
         self.spot[self.axis(self.hp.up)], self.spot[self.axis(self.hp.across)] = gesture.y, gesture.x
 
-    @view(Points(
-        "Latent plane, decoded", hint="drag the cursor", x_axis="latent across", y_axis="latent up",
-        help="What the decoder draws at each place; other latents as at the cursor. The line is the walk's.",
-    ))  # fmt: skip
+    @view(
+        Points(
+            "Latent plane, decoded",
+            hint="drag the cursor",
+            x_axis="latent across",
+            y_axis="latent up",
+            help="What the decoder draws at each place; other latents as at the cursor. The line is the walk's.",
+        )
+    )
     def plane(self) -> PointsData:
         reach, x, y = self.hp.amount, self.axis(self.hp.across), self.axis(self.hp.up)
         middles = ((torch.arange(TILES, device=self.device) + 0.5) * 2 / TILES - 1) * reach
@@ -176,19 +190,30 @@ class VAE(Lab):
         tiles = self.net.decode(z).view(TILES, TILES, 28, 28).transpose(1, 2).reshape(28 * TILES, 28 * TILES)
         way = self.way()[:, [x, y]]
         return PointsData(
-            way[[0, -1]], self.held_labels[self.ends], self.classes, paths=(way,), path_names=("walk",),
-            cursor=self.cursor(), backdrop=tiles, extent=(-reach, reach, -reach, reach),
-        )  # fmt: skip
+            way[[0, -1]],
+            self.held_labels[self.ends],
+            self.classes,
+            paths=(way,),
+            path_names=("walk",),
+            cursor=self.cursor(),
+            backdrop=tiles,
+            extent=(-reach, reach, -reach, reach),
+        )
 
     @plane.probe
     def plane(self, gesture: Gesture) -> None:
         if isinstance(gesture, PointPick):
             self.point_at(PointPick(gesture.x, gesture.y))
 
-    @view(Points(
-        "Codes of held-out pictures", hint="hover a code", x_axis="latent across", y_axis="latent up",
-        help="Where the encoder puts held-out pictures (means), by class. Click one to bring the cursor to it.",
-    ))  # fmt: skip
+    @view(
+        Points(
+            "Codes of held-out pictures",
+            hint="hover a code",
+            x_axis="latent across",
+            y_axis="latent up",
+            help="Where the encoder puts held-out pictures (means), by class. Click one to bring the cursor to it.",
+        )
+    )
     def codes(self) -> PointsData:
         mean = self.net.encode(self.held)[0][:, [self.axis(self.hp.across), self.axis(self.hp.up)]]
         pictures, r = self.held.view(-1, 28, 28), self.hp.amount
@@ -206,10 +231,14 @@ class VAE(Lab):
     def here(self) -> Tensor:
         return self.net.decode(torch.tensor([self.spot], device=self.device))  # (1, 28, 28)
 
-    @view(Images(
-        "In and out", columns=SHOWN, hint="click one: the walk goes there",
-        help="Held-out pictures above, what is left of them after the narrow code below.",
-    ))  # fmt: skip
+    @view(
+        Images(
+            "In and out",
+            columns=SHOWN,
+            hint="click one: the walk goes there",
+            help="Held-out pictures above, what is left of them after the narrow code below.",
+        )
+    )
     def pairs(self) -> ImagesData:
         shown = (torch.arange(self.page, self.page + SHOWN) % len(self.held)).tolist()
         names = tuple(self.classes[label] for label in self.held_labels[shown].tolist())
@@ -231,10 +260,14 @@ class VAE(Lab):
         part = torch.linspace(0, 1, STEPS, device=self.device)[:, None]
         return torch.lerp(self.code(self.ends[0]), self.code(self.ends[1]), part)
 
-    @view(Images(
-        "From one to another", columns=STEPS, hint="pick the ends in In and out",
-        help="The straight line between two codes, decoded; below, for comparison, the two pictures' pixels mixed.",
-    ))  # fmt: skip
+    @view(
+        Images(
+            "From one to another",
+            columns=STEPS,
+            hint="pick the ends in In and out",
+            help="The straight line between two codes, decoded; below, for comparison, the two pictures' pixels mixed.",
+        )
+    )
     def walk(self) -> ImagesData:
         first, last = self.held[self.ends]
         mixed = torch.lerp(first, last, torch.linspace(0, 1, STEPS, device=self.device)[:, None]).view(-1, 28, 28)

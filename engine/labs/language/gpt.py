@@ -178,12 +178,16 @@ class GPT(Lab):
         guess = f"a loss of {math.log(len(self.alphabet)):.2f}"
         return super().facts() | {"alphabet": f"{len(self.alphabet)} characters", "guessing": guess}
 
-    # fmt: off
-    loss = Curves("Loss", metrics=("train loss", "validation loss"), unit="nats", hint="train · validation",
-        help="Mean of -log p of the right next character. Guessing among V characters costs ln V: 4.17 for 65.")
+    loss = Curves(
+        "Loss",
+        metrics=("train loss", "validation loss"),
+        unit="nats",
+        hint="train · validation",
+        help="Mean of -log p of the right next character. Guessing among V characters costs ln V: 4.17 for 65.",
+    )
 
     def tokens(self, text: str) -> Tensor:
-        return torch.tensor([[self.alphabet.index(c) for c in text[-self.hp.context:]]], device=self.device)  # (1, T)
+        return torch.tensor([[self.alphabet.index(c) for c in text[-self.hp.context :]]], device=self.device)  # (1, T)
 
     def chances_of(self, logits: Tensor) -> Tensor:
         return filtered(logits, self.hp.temperature, self.hp.top_k, self.hp.top_p)  # (V,) to (V,)
@@ -195,22 +199,41 @@ class GPT(Lab):
             self.known = key, self.net(self.tokens(self.prompt))[0, -1]
         return self.known[1]
 
-    @view(Heatmap("Attention", row_axis="at this character", column_axis="it looks at", low=0, hint="choose a head",
-        help="For the text you gave: how much each character (row) attends to those before it (columns), by head."))
+    @view(
+        Heatmap(
+            "Attention",
+            row_axis="at this character",
+            column_axis="it looks at",
+            low=0,
+            hint="choose a head",
+            help="For the text you gave: how much each character (row) attends to those before it (columns), by head.",
+        )
+    )
     def attention(self) -> HeatmapData:
         tokens = self.tokens(self.prompt)
         shown = tuple(self.shown[i] for i in tokens[0].tolist())
         names = [f"layer {i + 1} head {j + 1}" for i in range(self.hp.layers) for j in range(int(self.hp.heads))]
         return HeatmapData(self.net.attention(tokens), shown, shown, tuple(names))  # (L · H, T, T)
 
-    @view(Bars("Next character", high=1, hint="after your text",
-        help="The likeliest next characters, after temperature, top-k and top-p: these are the chances it draws from."))
+    @view(
+        Bars(
+            "Next character",
+            high=1,
+            hint="after your text",
+            help="The most likely next characters, after temperature, top-k and top-p: what it samples from.",
+        )
+    )
     def chances(self) -> BarsData:
         chances, order = self.chances_of(self.next_logits()).topk(min(12, len(self.alphabet)))
         return BarsData(tuple(self.shown[i] for i in order.tolist()), chances, chosen=0)
 
-    @view(Text("Writing", hint="click a letter to branch · type a beginning",
-        help="What it writes after the text you gave. Colour is probability; hover for what else it weighed."))
+    @view(
+        Text(
+            "Writing",
+            hint="click a letter to branch · type a beginning",
+            help="What it writes after the text you gave. Colour is probability; hover for what else it weighed.",
+        )
+    )
     def writing(self) -> Generator[TextData, None, TextData]:
         text, given, chances, others = self.prompt, len(self.prompt), [], []
         pasts: list[Past] = []
@@ -244,12 +267,16 @@ class GPT(Lab):
             raise LabError(f"The text it learns from has no {' '.join(unknown)}: write without.")
         self.prompt = prompt
 
-    @view(Points("Characters", hint="two main axes",
-        help="Each character's embedding, on the first two principal components: kin come to lie together."))
+    @view(
+        Points(
+            "Characters",
+            hint="two main axes",
+            help="Each character's embedding, on the first two principal components: kin come to lie together.",
+        )
+    )
     def letters(self) -> PointsData:
         x = self.net.letters.weight - self.net.letters.weight.mean(0)  # (V, D)
         axes = torch.linalg.svd(x, full_matrices=False).Vh[:2]  # (2, D)
         axes = axes * axes.gather(1, axes.abs().argmax(1, keepdim=True)).sign()  # so that the picture does not flip
         kinds = [0 if c in "aeiou" else 1 if c.islower() else 2 if c.isupper() else 3 for c in self.alphabet]
         return PointsData(x @ axes.T, torch.tensor(kinds), KINDS, names=self.shown)
-    # fmt: on

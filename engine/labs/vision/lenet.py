@@ -157,9 +157,13 @@ class LeNet(Lab):
 
     def ranges(self, state: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
         return {
-            "queue": (0, len(self.x) - 1), "position": (0, len(self.x)), "epoch": COUNT,
-            "predicted": (-1, len(self.classes) - 1), "judged": COUNT, "shown": (-1, len(self.answers) - 1),
-        }  # fmt: skip
+            "queue": (0, len(self.x) - 1),
+            "position": (0, len(self.x)),
+            "epoch": COUNT,
+            "predicted": (-1, len(self.classes) - 1),
+            "judged": COUNT,
+            "shown": (-1, len(self.answers) - 1),
+        }
 
     def measure(self) -> float:
         guesses = torch.cat([self.net(x)[-1].argmax(1) for x in self.held_out.split(500)])  # (M,)
@@ -172,31 +176,50 @@ class LeNet(Lab):
         flop = 2 * (size["conv1.weight"] * 28**2 + size["conv2.weight"] * self.net.side**2 + dense)
         return super().facts() | {"in filters": f"{filters:,}", "work": f"{flop / 1e6:.2f} MFLOP per image"}
 
-    # fmt: off
     loss = Curves(
-        "Loss", metrics=("train loss", "validation loss"), unit="nats", hint="train · validation",
-        help="Cross-entropy: how surprised it is by the right answers. Guessing among ten classes costs 2.30.")
+        "Loss",
+        metrics=("train loss", "validation loss"),
+        unit="nats",
+        hint="train · validation",
+        help="Cross-entropy: how surprised it is by the right answers. Guessing among ten classes costs 2.30.",
+    )
     accuracy = Curves(
-        "Accuracy", metrics=("train accuracy", "validation accuracy"), percent=True, hint="train · validation",
-        help="Share classified rightly; of validation, the mean over the 1,024 held-out pictures judged last.")
+        "Accuracy",
+        metrics=("train accuracy", "validation accuracy"),
+        percent=True,
+        hint="train · validation",
+        help="Share classified rightly; of validation, the mean over the 1,024 held-out pictures judged last.",
+    )
 
     def look(self) -> tuple[Tensor, Tensor, Tensor]:
         """Maps (F, H, W) of both layers and chances (10,) for the picture on the canvas."""
         maps1, maps2, logits = self.net(self.drawing[None, None])
         return maps1[0], maps2[0], logits[0].softmax(0)
 
-    @view(Images(
-        "Layer 1 · filters and what they see", hint="hover a map to see its pixels",
-        colour="viridis", colours={"filters": "diverging"},
-        help="Each filter (positive and negative weights) and the map that it makes of the picture on the canvas."))
+    @view(
+        Images(
+            "Layer 1 · filters and what they see",
+            hint="hover a map to see its pixels",
+            colour="viridis",
+            colours={"filters": "diverging"},
+            help="Each filter (positive and negative weights) and the map that it makes of the picture on the canvas.",
+        )
+    )
     def layer1(self) -> ImagesData:
         names = tuple(f"filter {i + 1}" for i in range(self.hp.filters1))
         filters = ImageGroup("filters", self.net.conv1.weight[:, 0], names)  # (6, 5, 5)
         return ImagesData((filters, ImageGroup("maps", self.look()[0], names)))  # maps (6, 28, 28)
 
-    @view(Images(
-        "Layer 2", hint="maps · filters", colour="viridis", colours={"filters": "diverging"}, tabs=True,
-        help="What layer 2 makes of layer 1's maps; and its filters, one kernel for each map that they read."))
+    @view(
+        Images(
+            "Layer 2",
+            hint="maps · filters",
+            colour="viridis",
+            colours={"filters": "diverging"},
+            tabs=True,
+            help="What layer 2 makes of layer 1's maps; and its filters, one kernel for each map that they read.",
+        )
+    )
     def layer2(self) -> ImagesData:
         names = [f"filter {i + 1}" for i in range(self.hp.filters2)]
         pairs = tuple(f"map {j + 1} → {name}" for name in names for j in range(self.hp.filters1))
@@ -223,9 +246,16 @@ class LeNet(Lab):
         chances, known = self.look()[2], self.shown >= 0  # (10,)
         return BarsData(self.classes, chances, int(self.answers[self.shown]) if known else None, int(chances.argmax()))
 
-    @view(Heatmap(
-        "Confusion matrix", row_axis="true class", column_axis="predicted class", low=0, high=1,
-        help="Of the held-out pictures of each class (row), the share that was taken for each class (column)."))
+    @view(
+        Heatmap(
+            "Confusion matrix",
+            row_axis="true class",
+            column_axis="predicted class",
+            low=0,
+            high=1,
+            help="Of the held-out pictures of each class (row), the share that was taken for each class (column).",
+        )
+    )
     def confusion(self) -> HeatmapData:
         seen, n = self.predicted >= 0, len(self.classes)
         counts = torch.bincount(self.answers[seen] * n + self.predicted[seen], minlength=n * n).view(n, n).float()
@@ -245,7 +275,6 @@ class LeNet(Lab):
     def wrong(self, gesture: Gesture) -> None:
         if isinstance(gesture, Pick) and gesture.index < len(self.listed):
             self.show(self.listed[gesture.index])
-    # fmt: on
 
 
 def shifted(x: Tensor, most: int) -> Tensor:
