@@ -64,15 +64,16 @@ class Watcher:
         """The viewer changed something, by a gesture in `view` or elsewhere: all visible views are owed.
 
         What an earlier gesture still owes is finished first: in a long drag a costly view would otherwise never be. One
-        that has shown a part of its answer begins anew.
+        that has shown a part of its answer begins again: it shows a part of the new one just as soon.
         """
         self._version += 1
         self._gestures += 1
         self._gesture, self._poked = self._version, view
         self._stopped.discard(view)
         for name in self.visible:
-            if name not in self._owed and name not in self._stopped:
+            if (name not in self._owed or name in self._parts) and name not in self._stopped:
                 self._slices.pop(name, None)
+                self._parts.discard(name)
                 self._owed[name] = self._version
 
     def owed(self) -> str | None:

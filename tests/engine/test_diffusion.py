@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,7 +13,7 @@ from engine.lab import Lab, advance, start
 from engine.labs.generating.diffusion import CLOUD, COLUMNS, ROWS, Diffusion, DiffusionParams
 from engine.nn.noise import alpha_bar, clean, ddim_step, ddpm_step, noised, target
 from engine.payloads import FieldData, FilmstripData, ImagesData, Pick, PointsData
-from engine.watch import render, watching
+from engine.watch import render, rendering, watching
 
 SCHEDULES = ("linear", "cosine")
 TIMES = [(1000, 999), (700, 500), (400, 399), (30, 1), (2, 1), (1, 0)]
@@ -241,3 +242,23 @@ def test_sampling_takes_no_more_steps_than_there_are() -> None:
     few = lab(timesteps=10, sampling_steps=100)
     assert few.times() == list(range(10, -1, -1))
     assert lab(sampling_steps=4).times() == [1000, 750, 500, 250, 0]
+
+
+def test_what_is_shown_first_has_the_shape_of_the_whole() -> None:
+    few = lab(3)
+    for name in ("noising", "denoising", "paths", "drift"):
+        slices = rendering(few, name, parts=True)
+        parts = []
+        try:
+            while True:
+                parts.append(next(slices))
+        except StopIteration as stop:
+            whole = stop.value
+        (part,) = [each for each in parts if each is not None]
+        assert type(part) is type(whole)
+        if name == "drift":  # every second place of the plane, as it will be
+            assert np.allclose(part.values, whole.values[::2, ::2], atol=1e-5)
+        elif name != "paths":
+            assert [row.pixels.shape for row in part.rows] == [row.pixels.shape for row in whole.rows]
+        else:
+            assert [way.shape for way in part.paths] == [way.shape for way in whole.paths]

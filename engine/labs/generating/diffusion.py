@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ from engine.nn.noise import alpha_bar, clean, guided, noised, sampling_times, ta
 from engine.nn.unet import PointDenoiser, UNet
 from engine.payloads import BarsData, FieldData, FilmRow, FilmstripData, ImageGroup, ImagesData, Pick, PointsData
 from engine.views import Bars, Curves, Field, Filmstrip, Images, Points
+
+T = TypeVar("T")
 
 ROWS, COLUMNS = 3, 10  # pictures in Samples
 CLOUD = NOISES = 300  # points in a cloud; rows of noise to start from
@@ -134,12 +136,20 @@ class Diffusion(Lab):
         noise = (torch.randn(shape, generator=source).to(self.device)[rows] for _ in itertools.count())
         return walk(self.hp.sampler, lambda x, t: self.predict(x, t, y), self.times(), self.alpha_bar, noise)
 
-    def trace(self, y: Tensor, rows: Tensor) -> Generator[None, None, tuple[Tensor, Tensor]]:
-        """All x_t and predicted x_0 of a walk, each (K + 1, B, ...); training may go on between two steps of it."""
-        path = []
+    def trace(
+        self, y: Tensor, rows: Tensor, begin: Callable[[Tensor, Tensor], T] | None = None
+    ) -> Generator[T | None, None, tuple[Tensor, Tensor]]:
+        """All x_t and predicted x_0 of a walk, each (K + 1, B, ...); training may go on between two steps of it.
+
+        `begin` gets them with every frame like the first, and returns what is shown until the walk is complete.
+        """
+        path: list[tuple[Tensor, Tensor]] = []
         for pair in self.walk(y, rows):
             path.append(pair)
-            yield
+            if begin is not None and len(path) == 1:
+                yield begin(*(x.expand(len(self.times()), *x.shape) for x in pair))
+            else:
+                yield None
         return torch.stack([x for x, _ in path]), torch.stack([x0 for _, x0 in path])
 
     def ranges(self, state: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
@@ -206,7 +216,7 @@ class Diffusion(Lab):
         self.picked = list(self.spot(gesture.index))
 
     @view(Filmstrip("Forward: into noise", help="A held-out sample drowning in noise; below, what is still seen in it"))
-    def noising(self) -> Generator[None, None, FilmstripData]:
+    def noising(self) -> Generator[FilmstripData | None, None, FilmstripData]:
         first = int((self.held_y == self.chosen(1)[0]).int().argmax())
         shown = slice(None) if self.data.of_points else slice(first, first + 1)
         x0, y, noise = self.held[shown], self.held_y[shown], self.held_noise[shown]
@@ -214,12 +224,16 @@ class Diffusion(Lab):
         path, guesses = [noised(x0, self.alpha_bar[t], noise) for t in times], [x0]
         for t, x in zip(times[1:], path[1:], strict=True):
             guesses.append(self.predict(x, t, y))
-            yield
+            begins = len(guesses) == 2
+            yield self.strip(times, torch.stack(path), guesses[1].expand(len(times), *x0.shape)) if begins else None
         return self.strip(times, torch.stack(path), torch.stack(guesses))
 
     @view(Filmstrip("Reverse: out of noise", help="How a sample is drawn, step by step; below, what is foreseen"))
-    def denoising(self) -> Generator[None, None, FilmstripData]:
-        return self.strip(self.times(), *(yield from self.trace(*self.chosen(CLOUD))))
+    def denoising(self) -> Generator[FilmstripData | None, None, FilmstripData]:
+        def strip(path: Tensor, guesses: Tensor) -> FilmstripData:
+            return self.strip(self.times(), path, guesses)
+
+        return strip(*(yield from self.trace(*self.chosen(CLOUD), begin=strip)))
 
     @view(
         Points(
@@ -230,12 +244,16 @@ class Diffusion(Lab):
             help="Paths of the samples over the data; for pictures, in the plane of two principal components.",
         )
     )
-    def paths(self) -> Generator[None, None, PointsData]:
+    def paths(self) -> Generator[PointsData | None, None, PointsData]:
         y, rows = self.chosen(20)
         if not self.data.of_points:  # one noise, every class
             y = torch.arange(min(COLUMNS, self.any), device=self.device)
             rows = rows.expand(len(y))
-        path, _ = yield from self.trace(y, rows)
+        path, _ = yield from self.trace(y, rows, begin=self.travelled)
+        return self.travelled(path)
+
+    def travelled(self, path: Tensor, _: Tensor | None = None) -> PointsData:
+        """The ways of samples (K + 1, B, ...) over the data."""
         x, y, ways = self.x[:CLOUD], self.y[:CLOUD], self.data.project(path).unbind(1)  # each way (K + 1, 2)
         if self.data.of_points:
             return PointsData(x, y, self.classes, paths=ways)
@@ -251,20 +269,26 @@ class Diffusion(Lab):
             help="Where the network would move noisy samples at the time chosen (arrows), and how far (colour).",
         )
     )
-    def drift(self) -> FieldData:
+    def drift(self) -> Generator[FieldData | None, None, FieldData]:
         t, side, data = max(1, round(self.hp.moment * self.hp.timesteps)), 11, self.data
         a = self.alpha_bar[t]
         around = data.project(noised(self.held, a, self.held_noise))
         r = 1.1 * float(around.abs().max())
         ticks = torch.linspace(-r, r, side, device=self.device)
-        places = torch.cartesian_prod(-ticks, ticks).flip(1)  # (121, 2), row by row from the top left
+        y, x = torch.meshgrid(-ticks, ticks, indexing="ij")
+        places = torch.stack([x, y], -1)  # (11, 11, 2), row 0 is the top
+        move = torch.empty_like(places)
         noise = noised(data.centre.view(data.shape), a, self.held_noise[0])  # in all directions but those two
-        x = data.at(places, noise)
-        move = data.project(a.sqrt() * self.predict(x, t, self.chosen(1)[0].expand(len(x)))) - places
-        far = move.norm(dim=1)  # (121,): 1 - a times the score, the gradient of log q(x_t)
-        arrows = torch.cat([places, move / far.max() * 2 * r / side], 1)
         points, hint = PointsData(around, self.held_y, self.classes), f"t = {t} of {self.hp.timesteps}"
-        return FieldData(far.view(side, side), (-r, r, -r, r), points, arrows, hint=hint)
+        coarse = torch.zeros(side, side, dtype=torch.bool, device=self.device)
+        coarse[::2, ::2] = True  # every second place first: it is shown until the others are known
+        for chosen in (coarse, ~coarse):
+            x_t = data.at(places[chosen], noise)
+            x_0 = self.predict(x_t, t, self.chosen(1)[0].expand(len(x_t)))
+            move[chosen] = data.project(a.sqrt() * x_0) - places[chosen]
+            if chosen is coarse:
+                yield drift_field(places[::2, ::2], move[::2, ::2], r, points, hint)
+        return drift_field(places, move, r, points, hint)
 
     @view(Bars("Loss by time", help="The error on held-out samples, from hardly noised (top) to pure noise (bottom)"))
     def by_time(self) -> BarsData:
@@ -284,3 +308,11 @@ class Diffusion(Lab):
         t = torch.linspace(0, 1, self.hp.timesteps + 1, device=self.device)
         signal, noise = (torch.stack([t, part.sqrt()], 1) for part in (self.alpha_bar, 1 - self.alpha_bar))
         return PointsData(signal[self.times()], paths=(signal, noise), path_names=("signal √ᾱ", "noise √(1 − ᾱ)"))
+
+
+def drift_field(places: Tensor, move: Tensor, r: float, points: PointsData, hint: str) -> FieldData:
+    """How far samples at places (S, S, 2) of the plane move, as colours, and where to, as arrows."""
+    side = len(places)
+    far = move.norm(dim=2)  # (S, S): 1 - a times the score, the gradient of log q(x_t)
+    arrows = torch.cat([places, move / far.max() * 2 * r / side], 2).flatten(0, 1)  # (S · S, 4)
+    return FieldData(far, (-r, r, -r, r), points, arrows, hint=hint)
